@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For tests: cmocka in the order it wants, and our checks. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "lib/base/bytes.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+#define assert_ok(call) assert_err(call, ERR_NONE)
+#define assert_err(call, want)                                                         \
+    do {                                                                               \
+        err assert_err_ = (call);                                                      \
+        if (assert_err_.code != (want)) {                                              \
+            fail_msg("%s: got %s, want %s (%s)", #call, err_name(assert_err_.code),    \
+                     err_name(want), err_text());                                      \
+        }                                                                              \
+    } while (0)
+
+/* The octets equal those written in hex. */
+#define assert_hex(got, text)                                                      \
+    do {                                                                           \
+        struct bytes assert_got_ = (got);                                          \
+        char *assert_hex_ = calloc(2, assert_got_.len + 1);                        \
+        hex_encode(assert_got_, assert_hex_);                                      \
+        assert_string_equal(assert_hex_, text);                                    \
+        free(assert_hex_);                                                         \
+    } while (0)
+
+/* Repeats the body, failing the 1st, 2nd, 3rd ... allocation, until none fails. */
+#define EACH_FAILURE(i) for (long i = 0; mem_fail_after(i), i < 10000; i++)

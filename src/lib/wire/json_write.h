@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A streaming JSON writer (RFC 8259): begin, key, value, end. No allocation of its own; nesting and
+ * commas are its business, balance is asserted. Whoever needs canonical octets writes keys sorted:
+ * see lib/wire/canon.h. */
+#pragma once
+
+#include "lib/base/buf.h"
+
+#define JSON_DEPTH_MAX 32
+
+struct json_writer {
+    struct buf *out;
+    uint8_t depth;
+    uint32_t in_object; /* bit per depth */
+    uint32_t has_item;  /* bit per depth */
+    bool after_key;
+    err first_error; /* the bound of `out` was crossed: later calls do nothing */
+};
+
+void json_begin(struct json_writer *w, struct buf *out);
+void json_object(struct json_writer *w);
+void json_object_end(struct json_writer *w);
+void json_array(struct json_writer *w);
+void json_array_end(struct json_writer *w);
+void json_key(struct json_writer *w, const char *key);
+void json_text(struct json_writer *w, struct bytes utf8); /* escaped as billing.md 9.1 says */
+void json_string(struct json_writer *w, const char *s);
+void json_int(struct json_writer *w, int64_t v);
+void json_uint(struct json_writer *w, uint64_t v);
+void json_number(struct json_writer *w, double v); /* shortest that reads back; NaN, infinity: null */
+void json_bool(struct json_writer *w, bool v);
+void json_null(struct json_writer *w);
+/* The first error, or OK when everything fit. Asserts that all is closed. */
+err json_finish(struct json_writer *w) MUST_USE;
