@@ -23,7 +23,8 @@ void json_object_end(struct json_writer *w);
 void json_array(struct json_writer *w);
 void json_array_end(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
-void json_text(struct json_writer *w, struct bytes utf8); /* escaped as billing.md 9.1 says */
+/* Escaped as the canonical form says; octets that are not UTF-8 make the first error ERR_PROTO. */
+void json_text(struct json_writer *w, struct bytes utf8);
 void json_string(struct json_writer *w, const char *s);
 void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);

@@ -61,7 +61,7 @@ struct seal_parts {
     uint16_t size;
     uint8_t have; /* bit per part */
 };
-/* Adds a parsed block's data; sets *whole when all parts are there, then `out` is filled.
+/* Adds a whole RESPONSE block of 258 octets, CRC checked; sets *whole when all parts are there, then `out` is filled.
  * Parts 1 and 2 carry no identity of their own: a part 0 of another seal starts anew. */
 err seal_parts_add(struct seal_parts *p, struct bytes block, bool *whole, struct sealed_day *out)
     MUST_USE;
