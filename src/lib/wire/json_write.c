@@ -11,7 +11,7 @@
 #define NUMBER_TEXT_BYTES 40
 #define DOUBLE_DIGITS_MAX 17 /* always enough to read a binary64 back */
 
-void json_begin(struct json_writer *w, struct buf *out)
+void json_write_begin(struct json_writer *w, struct buf *out)
 {
     *w = (struct json_writer){ .out = out };
 }
@@ -73,22 +73,22 @@ static void close_level(struct json_writer *w, bool object)
     put_char(w, object ? '}' : ']');
 }
 
-void json_object(struct json_writer *w)
+void json_write_object(struct json_writer *w)
 {
     open_level(w, true);
 }
 
-void json_object_end(struct json_writer *w)
+void json_write_object_end(struct json_writer *w)
 {
     close_level(w, true);
 }
 
-void json_array(struct json_writer *w)
+void json_write_array(struct json_writer *w)
 {
     open_level(w, false);
 }
 
-void json_array_end(struct json_writer *w)
+void json_write_array_end(struct json_writer *w)
 {
     close_level(w, false);
 }
@@ -160,7 +160,7 @@ static void put_quoted(struct json_writer *w, struct bytes t)
     put_char(w, '"');
 }
 
-void json_key(struct json_writer *w, const char *key)
+void json_write_key(struct json_writer *w, const char *key)
 {
     assert(w->depth > 0 && (w->in_object & depth_bit(w)) != 0 && !w->after_key);
     before_item(w);
@@ -169,15 +169,15 @@ void json_key(struct json_writer *w, const char *key)
     w->after_key = true;
 }
 
-void json_text(struct json_writer *w, struct bytes utf8)
+void json_write_text(struct json_writer *w, struct bytes utf8)
 {
     before_value(w);
     put_quoted(w, utf8);
 }
 
-void json_string(struct json_writer *w, const char *s)
+void json_write_string(struct json_writer *w, const char *s)
 {
-    json_text(w, bytes_of_string(s));
+    json_write_text(w, bytes_of_string(s));
 }
 
 static void put_value(struct json_writer *w, const char *text)
@@ -186,7 +186,7 @@ static void put_value(struct json_writer *w, const char *text)
     put(w, bytes_of_string(text));
 }
 
-void json_int(struct json_writer *w, int64_t v)
+void json_write_int(struct json_writer *w, int64_t v)
 {
     char text[NUMBER_TEXT_BYTES];
 
@@ -194,7 +194,7 @@ void json_int(struct json_writer *w, int64_t v)
     put_value(w, text);
 }
 
-void json_uint(struct json_writer *w, uint64_t v)
+void json_write_uint(struct json_writer *w, uint64_t v)
 {
     char text[NUMBER_TEXT_BYTES];
 
@@ -202,12 +202,12 @@ void json_uint(struct json_writer *w, uint64_t v)
     put_value(w, text);
 }
 
-void json_number(struct json_writer *w, double v)
+void json_write_number(struct json_writer *w, double v)
 {
     char text[NUMBER_TEXT_BYTES];
 
     if (!isfinite(v)) {
-        json_null(w);
+        json_write_null(w);
         return;
     }
     /* 15 digits are exact for every decimal of 15 digits; only the denormal have fewer to give. */
@@ -220,17 +220,17 @@ void json_number(struct json_writer *w, double v)
     put_value(w, text);
 }
 
-void json_bool(struct json_writer *w, bool v)
+void json_write_bool(struct json_writer *w, bool v)
 {
     put_value(w, v ? "true" : "false");
 }
 
-void json_null(struct json_writer *w)
+void json_write_null(struct json_writer *w)
 {
     put_value(w, "null");
 }
 
-err json_finish(struct json_writer *w)
+err json_write_finish(struct json_writer *w)
 {
     assert(w->depth == 0 && !w->after_key);
     return w->first_error;

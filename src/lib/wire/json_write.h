@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A streaming JSON writer (RFC 8259): begin, key, value, end. No allocation of its own; nesting and
  * commas are its business, balance is asserted. Whoever needs canonical octets writes keys sorted:
- * see lib/wire/canon.h. */
+ * see lib/wire/canon.h. The prefix keeps clear of jansson's names. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -17,19 +17,20 @@ struct json_writer {
     err first_error; /* the bound of `out` was crossed: later calls do nothing */
 };
 
-void json_begin(struct json_writer *w, struct buf *out);
-void json_object(struct json_writer *w);
-void json_object_end(struct json_writer *w);
-void json_array(struct json_writer *w);
-void json_array_end(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key);
+void json_write_begin(struct json_writer *w, struct buf *out);
+void json_write_object(struct json_writer *w);
+void json_write_object_end(struct json_writer *w);
+void json_write_array(struct json_writer *w);
+void json_write_array_end(struct json_writer *w);
+void json_write_key(struct json_writer *w, const char *key);
 /* Escaped as the canonical form says; octets that are not UTF-8 make the first error ERR_PROTO. */
-void json_text(struct json_writer *w, struct bytes utf8);
-void json_string(struct json_writer *w, const char *s);
-void json_int(struct json_writer *w, int64_t v);
-void json_uint(struct json_writer *w, uint64_t v);
-void json_number(struct json_writer *w, double v); /* shortest that reads back; NaN, infinity: null */
-void json_bool(struct json_writer *w, bool v);
-void json_null(struct json_writer *w);
+void json_write_text(struct json_writer *w, struct bytes utf8);
+void json_write_string(struct json_writer *w, const char *s);
+void json_write_int(struct json_writer *w, int64_t v);
+void json_write_uint(struct json_writer *w, uint64_t v);
+/* Shortest that reads back; NaN and infinity become null. */
+void json_write_number(struct json_writer *w, double v);
+void json_write_bool(struct json_writer *w, bool v);
+void json_write_null(struct json_writer *w);
 /* The first error, or OK when everything fit. Asserts that all is closed. */
-err json_finish(struct json_writer *w) MUST_USE;
+err json_write_finish(struct json_writer *w) MUST_USE;
