@@ -34,5 +34,18 @@
         free(assert_hex_);                                                         \
     } while (0)
 
+/* A view of the octets written in hex, decoded into `room`. */
+static inline struct bytes test_unhex(const char *text, uint8_t *room, size_t room_size)
+{
+    struct bytes hex = bytes_of_string(text);
+
+    if (hex.len > 2 * room_size) {
+        fail_msg("%zu hex digits for %zu octets", hex.len, room_size);
+    }
+    assert_ok(hex_decode(hex, room, hex.len / 2));
+    return (struct bytes){ room, hex.len / 2 };
+}
+#define UNHEX(text) test_unhex((text), (uint8_t[sizeof(text) / 2 + 1]){ 0 }, sizeof(text) / 2 + 1)
+
 /* Repeats the body, failing the 1st, 2nd, 3rd ... allocation, until none fails. */
 #define EACH_FAILURE(i) for (long i = 0; mem_fail_after(i), i < 10000; i++)

@@ -9,6 +9,7 @@
 
 #define AEAD_NONCE_BYTES 12
 #define AEAD_TAG_BYTES 16
+#define AEAD_TEXT_BYTES_MAX (1 << 30) /* of one text, and of its associated data */
 
 /* A reusable cipher context: one per thread or connection, not shared between threads. The key is
  * given on each call, so that thousands of sessions need no context of their own; giving the same
@@ -27,7 +28,8 @@ err aead_seal(struct aead *a, const struct key *key, const uint8_t nonce[AEAD_NO
 err aead_open(struct aead *a, const struct key *key, const uint8_t nonce[AEAD_NONCE_BYTES],
               struct bytes aad, struct bytes sealed, uint8_t *out) MUST_USE;
 
-/* RFC 3394. Wrapping a 32-octet key gives 40 octets. Unwrapping under another key is ERR_AUTH. */
+/* RFC 3394. Wrapping a 32-octet key gives 40 octets. Unwrapping under another key is
+ * ERR_AUTH, another length ERR_PROTO. */
 #define KEY_WRAPPED_BYTES 40
 err key_wrap(const struct key *kek, const struct key *k, uint8_t out[KEY_WRAPPED_BYTES]) MUST_USE;
 err key_unwrap(const struct key *kek, struct bytes wrapped, struct key *out) MUST_USE;

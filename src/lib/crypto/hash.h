@@ -33,7 +33,9 @@ struct digest hash_finish(struct hash *h);
 
 struct digest hmac_sha256(struct bytes key, struct bytes text);
 
-/* RFC 5869: extract and expand; `out_size` at most 255 * 32. */
+/* RFC 5869: extract and expand. Sizes past these, or an empty secret, are ERR_LIMIT. */
+#define HKDF_OUT_BYTES_MAX (255 * 32)
+#define HKDF_INFO_BYTES_MAX 1024
 err hkdf_sha256(struct bytes salt, struct bytes secret, struct bytes info, uint8_t *out,
                 size_t out_size) MUST_USE;
 /* The expand step alone, for keys derived from a uniform key. */

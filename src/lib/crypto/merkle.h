@@ -5,7 +5,8 @@
 
 #include "lib/crypto/hash.h"
 
-#define MERKLE_PATH_MAX 32 /* a tree of at most 2^32 - 1 leaves */
+#define MERKLE_PATH_MAX 32
+#define MERKLE_LEAVES_MAX UINT64_C(0xFFFFFFFF)
 
 struct digest merkle_leaf(struct bytes entry);
 struct digest merkle_node(const struct digest *left, const struct digest *right);
@@ -23,7 +24,7 @@ struct digest merkle_root(const struct merkle *m);
 /* Root of leaves in memory. */
 struct digest merkle_root_of(const struct digest *leaves, size_t count);
 
-/* Inclusion proof (RFC 9162 2.1.3), from the leaf up. */
+/* Inclusion proof (RFC 9162 2.1.3), from the leaf up. ERR_MISSING for an index past the tree. */
 struct merkle_path {
     struct digest hashes[MERKLE_PATH_MAX];
     size_t count;

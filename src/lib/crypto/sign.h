@@ -22,6 +22,9 @@ struct signature {
     size_t size; /* 256, 64 or 384 */
 };
 
+/* 256, 64 or 384; 0 for a number that is no algorithm. */
+size_t signature_bytes(enum sign_alg alg);
+
 struct private_key; /* opaque; wiped when freed */
 struct public_key;  /* opaque */
 
