@@ -6,10 +6,7 @@
 #pragma once
 
 #include "lib/net/http_client.h"
-
-#define KVS_KEY_BYTES_MAX 1024
-#define KVS_BATCH_BYTES_MAX (16u << 20)
-#define KVS_BATCH_OPS_MAX 100000
+#include "lib/wire/kvs_api.h" /* struct kvs_result, kvs_entry and their take functions; bounds */
 
 struct kvs_client;
 err kvs_client_new(struct loop *l, const struct http_client_options *options,
@@ -21,7 +18,6 @@ struct kvs_batch {
     struct buf octets; /* MSB1, finished by the call that sends it */
     uint32_t count;
 };
-enum kvs_expect { KVS_ANY, KVS_ABSENT, KVS_REV };
 
 err kvs_batch_begin(struct kvs_batch *b, const char *space) MUST_USE; /* one space a batch */
 err kvs_batch_put(struct kvs_batch *b, enum kvs_expect expect, uint64_t rev, struct bytes key,
@@ -35,16 +31,10 @@ void kvs_batch_clear(struct kvs_batch *b);
 void kvs_batch_done(struct kvs_batch *b);
 
 struct kvs_batch_answer {
-    uint64_t rev;          /* of the commit; of the snapshot for gets alone */
-    struct bytes results;  /* per op: see kvs_result_take; on ERR_CONFLICT the failed conditions */
-    uint32_t count;
+    uint64_t rev;         /* of the commit; of the snapshot for gets alone */
+    struct bytes results; /* per op: see kvs_result_take; on ERR_CONFLICT the failed conditions */
+    uint32_t count;       /* of results */
 };
-struct kvs_result {
-    uint8_t status; /* 0 done or found, 1 absent, 2 condition failed */
-    uint64_t rev;
-    struct bytes value;
-};
-err kvs_result_take(struct bytes *results, struct kvs_result *out) MUST_USE;
 
 /* ERR_CONFLICT when a condition failed: then nothing was written. */
 typedef void (*kvs_batch_fn)(void *arg, err e, const struct kvs_batch_answer *answer);
@@ -67,12 +57,6 @@ struct kvs_page {
     struct bytes next;    /* the key the next page starts at (its end, in reverse) */
     uint64_t rev;         /* of the snapshot this page was read at */
 };
-struct kvs_entry {
-    struct bytes key;
-    struct bytes value;
-    uint64_t rev;
-};
-err kvs_entry_take(struct bytes *entries, struct kvs_entry *out) MUST_USE;
 
 typedef void (*kvs_page_fn)(void *arg, err e, const struct kvs_page *page); /* borrowed */
 err kvs_scan(struct kvs_client *c, const struct kvs_range *range, kvs_page_fn done, void *arg)
