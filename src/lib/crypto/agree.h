@@ -4,7 +4,9 @@
 
 #include "lib/crypto/sign.h"
 
-/* `out` has the size of the modulus: 256 or 384 octets. The key must be RSA. */
+#define OAEP_LABEL_BYTES_MAX 256
+
+/* `out` has the size of the modulus: 256 or 384 octets. The key must be RSA, else ERR_PROTO. */
 err oaep_seal(const struct public_key *to, struct bytes label, struct bytes secret, uint8_t *out,
               size_t out_size) MUST_USE;
 /* ERR_AUTH for a ciphertext of another key or label, or a secret of another size. */

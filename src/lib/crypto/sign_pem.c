@@ -1,47 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private keys as files: PKCS#8 in PEM. */
-#include <string.h>
-
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #include "lib/crypto/ossl.h"
+#include "lib/crypto/pem.h"
 #include "lib/crypto/sign_keys.h"
 
 #define PEM_KEY_BYTES_MAX 8192
 
-struct pem_parts { /* OpenSSL's memory */
-    char *name;
-    char *header;
-    unsigned char *data;
-    long size;
-};
-
-static void pem_parts_done(struct pem_parts *p)
+static EVP_PKEY *pkcs8_decode(const struct pem_block *b)
 {
-    OPENSSL_free(p->name);
-    OPENSSL_free(p->header);
-    OPENSSL_clear_free(p->data, (size_t)p->size);
-}
-
-/* Only white space may stand behind the block, so that a file of two keys is not half read. */
-static bool rest_is_blank(BIO *bio)
-{
-    char c;
-
-    while (BIO_read(bio, &c, 1) == 1) {
-        if (strchr(" \t\r\n", c) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static EVP_PKEY *pkcs8_decode(const struct pem_parts *p)
-{
-    const unsigned char *at = p->data;
-    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, p->size);
-    bool whole = info != NULL && at == p->data + p->size;
+    const unsigned char *at = b->data;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, b->size);
+    bool whole = info != NULL && at == b->data + b->size;
     EVP_PKEY *pkey = whole ? EVP_PKCS82PKEY(info) : NULL;
 
     PKCS8_PRIV_KEY_INFO_free(info);
@@ -50,24 +22,14 @@ static EVP_PKEY *pkcs8_decode(const struct pem_parts *p)
 
 err private_key_from_pem(struct bytes pem, struct private_key **out)
 {
-    AUTO(pem_parts_done) struct pem_parts p = { 0 };
+    AUTO(pem_block_done) struct pem_block b = { 0 };
 
     if (pem.len > PEM_KEY_BYTES_MAX) {
         FAIL(ERR_LIMIT, "private key of %zu octets, at most %d", pem.len, PEM_KEY_BYTES_MAX);
     }
-    AUTO(ossl_bio_freep) BIO *bio = ossl_bio_of(pem);
-    if (bio == NULL || PEM_read_bio(bio, &p.name, &p.header, &p.data, &p.size) != 1) {
-        p = (struct pem_parts){ 0 }; /* OpenSSL has freed them */
-        OSSL_FAIL(ERR_PROTO, "no PEM block");
-    }
-    /* An encrypted key would need a password, and nobody is there to type it. */
-    if (strcmp(p.name, PEM_STRING_PKCS8INF) != 0 || p.header[0] != '\0') {
-        FAIL(ERR_PROTO, "PEM block is not an unencrypted PKCS#8 key (-----BEGIN PRIVATE KEY-----)");
-    }
-    if (!rest_is_blank(bio)) {
-        FAIL(ERR_PROTO, "text behind the private key");
-    }
-    EVP_PKEY *pkey = pkcs8_decode(&p);
+    /* Not an encrypted key: it would need a password, and nobody is there to type it. */
+    TRY(pem_block_read(pem, PEM_STRING_PKCS8INF, "unencrypted PKCS#8 private key", &b));
+    EVP_PKEY *pkey = pkcs8_decode(&b);
     if (pkey == NULL) {
         OSSL_FAIL(ERR_PROTO, "the private key does not decode");
     }
