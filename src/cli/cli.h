@@ -3,6 +3,7 @@
  * to a program of their own (meter, bill, audit, fraud, bench) run it from libexec. */
 #pragma once
 
+#include "lib/base/options.h"
 #include "lib/service/place.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -14,20 +15,11 @@ struct options {
     bool help;       /* --help */
 };
 
-/* One option of a verb: a flag when `value` is NULL, else it takes the next argument. */
-struct option_spec {
-    const char *name; /* without the dashes */
-    bool *flag;
-    const char **value;
-};
+#define CLI_OPTIONS_MAX 24
 
-/* Reads --name VALUE and --name=VALUE; what is left are plain arguments, moved to the front of
- * argv, their number in *out_count. ERR_PROTO names an unknown option. */
+/* options_parse with the options that every verb has beside those of `specs`. */
 err cli_options(int argc, char **argv, const struct option_spec *specs, size_t spec_count,
-                struct options *out, int *out_count) MUST_USE;
-/* A whole number within bounds, or ERR_PROTO naming the option. */
-err cli_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)
-    MUST_USE;
+                struct options *out, int *out_plain) MUST_USE;
 
 /* "meterseal: <text>" on stderr; the exit status that fits. */
 int cli_fail(err e);

@@ -179,25 +179,25 @@ static err print_json(const struct report *r)
     AUTO(buf_done) struct buf out = { .max = REPORT_BYTES_MAX };
     struct json_writer w;
 
-    json_begin(&w, &out);
-    json_object(&w);
-    json_key(&w, "good");
-    json_bool(&w, r->bad == 0);
-    json_key(&w, "findings");
-    json_array(&w);
+    json_write_begin(&w, &out);
+    json_write_object(&w);
+    json_write_key(&w, "good");
+    json_write_bool(&w, r->bad == 0);
+    json_write_key(&w, "findings");
+    json_write_array(&w);
     for (size_t i = 0; i < r->count; i++) {
-        json_object(&w);
-        json_key(&w, "check");
-        json_string(&w, r->findings[i].check);
-        json_key(&w, "good");
-        json_bool(&w, r->findings[i].good);
-        json_key(&w, "text");
-        json_string(&w, r->findings[i].text);
-        json_object_end(&w);
+        json_write_object(&w);
+        json_write_key(&w, "check");
+        json_write_string(&w, r->findings[i].check);
+        json_write_key(&w, "good");
+        json_write_bool(&w, r->findings[i].good);
+        json_write_key(&w, "text");
+        json_write_string(&w, r->findings[i].text);
+        json_write_object_end(&w);
     }
-    json_array_end(&w);
-    json_object_end(&w);
-    TRY(json_finish(&w));
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    TRY(json_write_finish(&w));
     printf("%.*s\n", (int)out.len, (const char *)out.ptr);
     return OK;
 }

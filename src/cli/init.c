@@ -228,7 +228,7 @@ static err parse_first_port(const char *text, unsigned *out)
         return choose_ports(out);
     }
     if (text != NULL) {
-        TRY(cli_number("first-port", text, 1024, 65535 - PLACE_PORTS, &port));
+        TRY(option_number("first-port", text, 1024, 65535 - PLACE_PORTS, &port));
     }
     *out = (unsigned)port;
     return OK;

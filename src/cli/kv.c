@@ -153,7 +153,7 @@ static err kv_list(struct http_client *c, const struct kv_args *a)
     uint64_t limit = 1000;
 
     if (a->limit != NULL) {
-        TRY(cli_number("limit", a->limit, 1, 1000, &limit));
+        TRY(option_number("limit", a->limit, 1, 1000, &limit));
     }
     TRY(buf_string(&target, "/v1/kv/"));
     TRY(http_escape(bytes_of_string(a->plain[1]), &target));

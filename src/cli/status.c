@@ -63,20 +63,20 @@ static void write_service(struct json_writer *w, const struct status *s, size_t 
 {
     const struct service_health *h = &s->health[i];
 
-    json_object(w);
-    json_key(w, "name");
-    json_string(w, installed_services[i].name);
-    json_key(w, "state");
-    json_string(w, state_word(h));
-    json_key(w, "pid");
-    json_int(w, h->pid);
-    json_key(w, "address");
-    json_string(w, place_address(&s->place, installed_services[i].port).text);
-    json_key(w, "health");
-    json_string(w, place_address(&s->place, PLACE_HEALTH + installed_services[i].port).text);
-    json_key(w, "reason");
-    json_string(w, h->reason);
-    json_object_end(w);
+    json_write_object(w);
+    json_write_key(w, "name");
+    json_write_string(w, installed_services[i].name);
+    json_write_key(w, "state");
+    json_write_string(w, state_word(h));
+    json_write_key(w, "pid");
+    json_write_int(w, h->pid);
+    json_write_key(w, "address");
+    json_write_string(w, place_address(&s->place, installed_services[i].port).text);
+    json_write_key(w, "health");
+    json_write_string(w, place_address(&s->place, PLACE_HEALTH + installed_services[i].port).text);
+    json_write_key(w, "reason");
+    json_write_string(w, h->reason);
+    json_write_object_end(w);
 }
 
 static err print_json(const struct status *s)
@@ -84,28 +84,28 @@ static err print_json(const struct status *s)
     AUTO(buf_done) struct buf out = { .max = STATUS_BYTES_MAX };
     struct json_writer w;
 
-    json_begin(&w, &out);
-    json_object(&w);
-    json_key(&w, "dir");
-    json_string(&w, s->place.dir);
-    json_key(&w, "up");
-    json_bool(&w, s->supervisor > 0);
-    json_key(&w, "supervisor");
-    json_int(&w, s->supervisor);
-    json_key(&w, "ready");
-    json_bool(&w, s->ready);
-    json_key(&w, "tee");
-    json_string(&w, "sim");
-    json_key(&w, "secure");
-    json_bool(&w, false);
-    json_key(&w, "services");
-    json_array(&w);
+    json_write_begin(&w, &out);
+    json_write_object(&w);
+    json_write_key(&w, "dir");
+    json_write_string(&w, s->place.dir);
+    json_write_key(&w, "up");
+    json_write_bool(&w, s->supervisor > 0);
+    json_write_key(&w, "supervisor");
+    json_write_int(&w, s->supervisor);
+    json_write_key(&w, "ready");
+    json_write_bool(&w, s->ready);
+    json_write_key(&w, "tee");
+    json_write_string(&w, "sim");
+    json_write_key(&w, "secure");
+    json_write_bool(&w, false);
+    json_write_key(&w, "services");
+    json_write_array(&w);
     for (size_t i = 0; i < INSTALLED_COUNT; i++) {
         write_service(&w, s, i);
     }
-    json_array_end(&w);
-    json_object_end(&w);
-    TRY(json_finish(&w));
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    TRY(json_write_finish(&w));
     printf("%.*s\n", (int)out.len, (const char *)out.ptr);
     return OK;
 }
