@@ -12,8 +12,9 @@
 
 struct loop;
 
-err loop_new(struct loop **out) MUST_USE; /* gives */
-void loop_free(struct loop *l);           /* after loop_run returned; closes what is still open */
+err loop_new(struct loop **out) MUST_USE; /* gives; the process ignores SIGPIPE from now on */
+/* After loop_run returned. Closes what is still open: streams still say `closed`. */
+void loop_free(struct loop *l);
 
 /* Runs until loop_stop, or until nothing is left to wait for. */
 err loop_run(struct loop *l) MUST_USE;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ordered octets between two ends: TCP, with TLS 1.3 over it or (meter mesh only) without.
  *
- * A stream ends exactly once, with `closed`; after it the pointer is dead. Buffers of idle streams
- * are given back: see docs/benchmarks.md for the octets an idle connection costs. */
+ * A stream ends exactly once, with `closed`; after it the pointer is dead. Of an accepted stream
+ * that never came to `opened` nothing is heard, and neither of one whose `opened` failed before it
+ * set an argument of its own. Buffers of idle streams are given back: see docs/benchmarks.md for
+ * the octets an idle connection costs. */
 #pragma once
 
 #include "lib/net/loop.h"
@@ -26,9 +28,10 @@ struct stream_events {
 
 struct stream_options {
     struct tls *tls;               /* borrowed; NULL = plain TCP */
-    const char *const *peer_roles; /* accepted common names, NULL-terminated; NULL = any of our CA */
+    /* Accepted common names, NULL-terminated, borrowed for ever; NULL = any of our CA. */
+    const char *const *peer_roles;
     bool peer_optional;            /* listener: a peer without certificate is welcome (API keys) */
-    size_t count_max;              /* listener: connections at once; more are closed */
+    size_t count_max;              /* listener: connections at once; more are closed; 0 = 65,536 */
     uint64_t handshake_us;         /* 0 = 10 s */
     uint64_t idle_us;              /* no octets either way for this long: close; 0 = never */
 };
@@ -40,14 +43,19 @@ err stream_listen(struct loop *l, const char *address, const struct stream_optio
     MUST_USE;
 unsigned stream_listener_port(const struct stream_listener *listener);
 size_t stream_listener_count(const struct stream_listener *listener); /* open connections */
+/* Connections that were closed before `opened`: too many, handshake or certificate bad, too slow. */
+uint64_t stream_listener_refused(const struct stream_listener *listener);
 void stream_listener_close(struct stream_listener *listener); /* its streams go on */
 
 /* "host:port". Gives a stream that is not yet open; failures come as `closed`. */
 err stream_connect(struct loop *l, const char *address, const struct stream_options *options,
                    const struct stream_events *events, void *arg, struct stream **out) MUST_USE;
 
-/* Copies. ERR_LIMIT: the queue is full, wait for `drained`; nothing of it was taken. */
+/* Copies; fine before `opened`. ERR_LIMIT: the queue is full, wait for `drained`; nothing of it was
+ * taken. ERR_CLOSED: the stream is ending. Small writes of one turn of the loop leave together. */
 err stream_write(struct stream *s, struct bytes octets) MUST_USE;
+/* The same, but takes only as much as there is room for: tells how much, maybe 0. */
+err stream_write_some(struct stream *s, struct bytes octets, size_t *out_taken) MUST_USE;
 size_t stream_queued(const struct stream *s); /* octets not yet with the kernel */
 
 void stream_pause(struct stream *s); /* reads nothing until resumed: back-pressure to the peer */
@@ -57,3 +65,7 @@ void stream_abort(struct stream *s); /* ends now */
 
 void stream_set_arg(struct stream *s, void *arg); /* accepted streams begin with the listener's */
 void *stream_arg(const struct stream *s);
+
+#define STREAM_ADDRESS_BYTES 64
+/* "127.0.0.1:40312", for logs. */
+void stream_peer_address(const struct stream *s, char out[STREAM_ADDRESS_BYTES]);
