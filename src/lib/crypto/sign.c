@@ -155,17 +155,54 @@ static err pkey_alg(const EVP_PKEY *pkey, enum sign_alg *out)
     return OK;
 }
 
+static err spki_of(const EVP_PKEY *pkey, uint8_t out[SPKI_BYTES_MAX], size_t *out_size)
+{
+    uint8_t *der = NULL;
+    int size = i2d_PUBKEY(pkey, &der);
+    bool good = size > 0 && size <= SPKI_BYTES_MAX;
+
+    if (good) {
+        memcpy(out, der, (size_t)size);
+        *out_size = (size_t)size;
+    }
+    OPENSSL_free(der);
+    if (!good) {
+        OSSL_FAIL(ERR_LIMIT, "encoding a public key");
+    }
+    return OK;
+}
+
+/* Which kind of key it is, and its id. One encoding per key: the id is a hash of it, and another one
+ * would give another id. */
+static err pkey_identify(const EVP_PKEY *pkey, enum sign_alg *out_alg, uint64_t *out_id)
+{
+    uint8_t spki[SPKI_BYTES_MAX];
+    enum sign_alg alg;
+    size_t size = 0;
+
+    TRY(pkey_alg(pkey, &alg));
+    TRY(spki_of(pkey, spki, &size));
+    if (size != spki_sizes[alg]) {
+        FAIL(ERR_PROTO, "public key is not in its usual encoding (no compressed point)");
+    }
+    *out_alg = alg;
+    *out_id = load_u64(sha256((struct bytes){ spki, size }).octets);
+    return OK;
+}
+
 err private_key_wrap(EVP_PKEY *pkey, struct private_key **out)
 {
     AUTO(ossl_pkey_freep) EVP_PKEY *own = pkey;
     enum sign_alg alg;
+    uint64_t id;
 
-    TRY(pkey_alg(own, &alg));
+    TRY(pkey_identify(own, &alg, &id));
     struct private_key *k = mem_take(sizeof *k);
     if (k == NULL) {
         FAIL(ERR_LIMIT, "no memory for a key");
     }
     k->alg = alg;
+    k->id = id;
     k->spare = &k->spare_place;
     k->pkey = TAKE(own);
     *out = k;
@@ -188,6 +225,16 @@ err private_key_new(enum sign_alg alg, struct private_key **out)
     return private_key_wrap(pkey, out);
 }
 
+enum sign_alg private_key_alg(const struct private_key *k)
+{
+    return k->alg;
+}
+
+uint64_t private_key_id(const struct private_key *k)
+{
+    return k->id;
+}
+
 void private_key_free(struct private_key *k)
 {
     if (k != NULL) {
@@ -202,42 +249,19 @@ void private_key_freep(struct private_key **k)
     private_key_free(*k);
 }
 
-static err spki_of(const EVP_PKEY *pkey, uint8_t out[SPKI_BYTES_MAX], size_t *out_size)
-{
-    uint8_t *der = NULL;
-    int size = i2d_PUBKEY(pkey, &der);
-    bool good = size > 0 && size <= SPKI_BYTES_MAX;
-
-    if (good) {
-        memcpy(out, der, (size_t)size);
-        *out_size = (size_t)size;
-    }
-    OPENSSL_free(der);
-    if (!good) {
-        OSSL_FAIL(ERR_LIMIT, "encoding a public key");
-    }
-    return OK;
-}
-
 err public_key_wrap(EVP_PKEY *pkey, struct public_key **out)
 {
     AUTO(ossl_pkey_freep) EVP_PKEY *own = pkey;
-    uint8_t spki[SPKI_BYTES_MAX];
     enum sign_alg alg;
-    size_t size = 0;
+    uint64_t id;
 
-    TRY(pkey_alg(own, &alg));
-    TRY(spki_of(own, spki, &size));
-    /* One encoding per key: its id is a hash of it, and another one would give another id. */
-    if (size != spki_sizes[alg]) {
-        FAIL(ERR_PROTO, "public key is not in its usual encoding (no compressed point)");
-    }
+    TRY(pkey_identify(own, &alg, &id));
     struct public_key *k = mem_take(sizeof *k);
     if (k == NULL) {
         FAIL(ERR_LIMIT, "no memory for a key");
     }
     k->alg = alg;
-    k->id = load_u64(sha256((struct bytes){ spki, size }).octets);
+    k->id = id;
     k->spare = &k->spare_place;
     k->pkey = TAKE(own);
     *out = k;

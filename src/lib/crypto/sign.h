@@ -32,6 +32,8 @@ err private_key_new(enum sign_alg alg, struct private_key **out) MUST_USE; /* a 
 /* PKCS#8 PEM, not encrypted: such files are 0600. ERR_PROTO if it is none of the three kinds. */
 err private_key_from_pem(struct bytes pem, struct private_key **out) MUST_USE;
 err private_key_to_pem(const struct private_key *k, struct buf *out) MUST_USE;
+enum sign_alg private_key_alg(const struct private_key *k);
+uint64_t private_key_id(const struct private_key *k); /* public_key_id of its public key */
 void private_key_free(struct private_key *k);
 void private_key_freep(struct private_key **k);
 

@@ -17,6 +17,7 @@ struct spare {
 struct private_key {
     EVP_PKEY *pkey;
     enum sign_alg alg;
+    uint64_t id;         /* of its public key */
     struct spare *spare; /* = &spare_place, so that a const key can lend it */
     struct spare spare_place;
 };

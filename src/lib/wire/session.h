@@ -17,6 +17,7 @@ enum suite { /* a property of the meter, never negotiated */
 
 #define SESSION_NONCE_BYTES 32
 #define SESSION_LIFETIME_HOURS 24
+#define SESSION_FRAMES_MAX (UINT64_C(1) << 32) /* in one direction; then a new HELLO is due */
 #define HELLO_CLOCK_UNSET 0x01
 
 /* One direction of a session. */
@@ -37,7 +38,9 @@ struct session {
 
 void session_done(struct session *s); /* wipes */
 
-/* Seals `body` into a whole frame with the next counter; appends to `out`. */
+/* Seals `body` into a whole frame with the next counter; appends to `out`. ERR_LIMIT after
+ * SESSION_FRAMES_MAX; ERR_PROTO for a body or flags that the type cannot have. A session must not be
+ * copied and both copies be sealed with: their counters would give the same nonces. */
 err session_seal(struct session *s, struct aead *a, enum envelope_type type, uint8_t flags,
                  uint32_t transaction, struct bytes body, struct buf *out) MUST_USE;
 
@@ -54,7 +57,8 @@ enum refusal {
 const char *refusal_name(enum refusal r);
 
 /* Checks counter and tag; `out` has frame.len - header - tag octets. On failure ERR_AUTH or
- * ERR_PROTO, *why says it, and no state has changed. */
+ * ERR_PROTO, *why says it, and no state has changed. A counter that the window has seen is a
+ * replay, one below the window (or below the highest, COUNTER_STRICT) is lowered. */
 err session_open(struct session *s, struct aead *a, enum counter_rule rule,
                  const struct envelope *e, struct bytes frame, uint8_t *out, enum refusal *why)
     MUST_USE;
@@ -66,7 +70,7 @@ struct hello { /* what the meter keeps between HELLO and HELLO-OK; wiped by hell
     uint8_t epoch;
     uint8_t suite;
     uint8_t nonce[SESSION_NONCE_BYTES];
-    uint8_t secret[32]; /* suites 1: the OAEP secret */
+    uint8_t secret[32]; /* suite 1: the OAEP secret */
     struct x25519_pair ephemeral;
     uint8_t frame[ENVELOPE_FRAME_BYTES_MAX];
     size_t frame_size;
