@@ -135,6 +135,16 @@ static err closed_take(struct bytes *body, struct intake_message *m)
     return bytes_read_u8(body, &m->closed.reason);
 }
 
+static err alarm_put(const struct intake_message *m, struct buf *out)
+{
+    return buf_u8(out, m->alarm.reason);
+}
+
+static err alarm_take(struct bytes *body, struct intake_message *m)
+{
+    return bytes_read_u8(body, &m->alarm.reason);
+}
+
 static err lookup_put(const struct intake_message *m, struct buf *out)
 {
     (void)m;
@@ -158,12 +168,12 @@ static const struct {
     [INTAKE_LOOKUP] = { lookup_put, lookup_take },    [INTAKE_METER] = { meter_put, meter_take },
     [INTAKE_BLOCK] = { block_put, block_take },       [INTAKE_SIGNAL] = { signal_put, signal_take },
     [INTAKE_COMMAND] = { command_put, command_take }, [INTAKE_OPENED] = { opened_put, opened_take },
-    [INTAKE_CLOSED] = { closed_put, closed_take },
+    [INTAKE_CLOSED] = { closed_put, closed_take },    [INTAKE_ALARM] = { alarm_put, alarm_take },
 };
 
 static bool kind_is_known(uint8_t kind)
 {
-    return kind >= INTAKE_LOOKUP && kind <= INTAKE_CLOSED;
+    return kind >= INTAKE_LOOKUP && kind <= INTAKE_ALARM;
 }
 
 static err message_put(const struct intake_message *m, struct buf *out)
@@ -184,7 +194,7 @@ err intake_encode(const struct intake_message *m, struct buf *out)
     size_t start = out->len;
 
     if (!kind_is_known(m->kind)) {
-        FAIL(ERR_PROTO, "intake message of kind %u, it is 1 to 7", m->kind);
+        FAIL(ERR_PROTO, "intake message of kind %u, it is 1 to 8", m->kind);
     }
     err e = message_put(m, out);
     if (e.code) {
@@ -202,7 +212,7 @@ static err message_take(struct bytes in, struct intake_message *out)
     TRY(bytes_read_u8(&in, &zero));
     TRY(bytes_read_u64(&in, &m.meter));
     if (!kind_is_known(m.kind)) {
-        FAIL(ERR_PROTO, "intake message of kind %u, it is 1 to 7", m.kind);
+        FAIL(ERR_PROTO, "intake message of kind %u, it is 1 to 8", m.kind);
     }
     if (zero != 0) {
         FAIL(ERR_PROTO, "zero field of an intake message is 0x%02x", zero);

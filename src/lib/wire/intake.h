@@ -9,7 +9,8 @@
  *   SIGNAL     both            transaction u32, signal body 8
  *   COMMAND    collector       transaction u32, not after u32 (UTC s), COMMAND 66
  *   OPENED     authenticator   epoch u8, clock flags u8, meter's clock u32, ours u32
- *   CLOSED     authenticator   reason u8 */
+ *   CLOSED     authenticator   reason u8
+ *   ALARM      authenticator   reason u8 (enum nak_reason): a good tag around a bad block */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -25,6 +26,7 @@ enum intake_kind {
     INTAKE_COMMAND = 5,
     INTAKE_OPENED = 6,
     INTAKE_CLOSED = 7,
+    INTAKE_ALARM = 8,
 };
 
 #define INTAKE_MESSAGE_BYTES_MAX 1024
@@ -62,6 +64,9 @@ struct intake_message {
         struct {
             uint8_t reason;
         } closed;
+        struct {
+            uint8_t reason;
+        } alarm;
     };
 };
 
