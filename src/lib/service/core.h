@@ -25,3 +25,17 @@ struct host {
     uint64_t (*utc_us)(void *self);
     void (*random)(void *self, void *out, size_t size);
 };
+
+/* What a host calls; the same for every core that lives on links, so that one host drives them all.
+ * A core has at most one uplink: the link that its host opens, and opens again when it ends. */
+struct core_ops {
+    /* A link can be used. An error refuses it: the host ends it and says no more of it. */
+    err (*opened)(void *core, uint64_t now_us, uint64_t link, bool uplink);
+    /* Octets came; borrowed until return. An error ends the link: the host closes it, then calls
+     * `closed`. */
+    err (*octets)(void *core, uint64_t now_us, uint64_t link, struct bytes in);
+    void (*closed)(void *core, uint64_t now_us, uint64_t link);
+    /* A link that was full has room again. */
+    void (*ready)(void *core, uint64_t now_us, uint64_t link);
+    void (*tick)(void *core, uint64_t now_us);
+};
