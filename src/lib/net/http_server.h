@@ -24,7 +24,9 @@ struct http_route {
     void (*handle)(void *arg, struct http_exchange *x); /* head and whole body are there */
     /* Streaming routes set this instead of taking the whole body: called for each piece, and once
      * with an empty piece at the end (then `handle` follows). Called first with the first piece or
-     * the end, so it may prepare then. An error answers 4xx/5xx by its code and closes. */
+     * the end, so it may prepare then. An error answers 4xx/5xx by its code and closes; `gone` is
+     * not called then, but it is when the rest of the body is malformed, late or lost. Answering
+     * before the end gives up the rest of the body and closes. */
     err (*piece)(void *arg, struct http_exchange *x, struct bytes part, bool last);
 };
 

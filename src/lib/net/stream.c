@@ -324,6 +324,10 @@ void stream_opened(struct stream *s)
 {
     char peer[TLS_ROLE_BYTES_MAX + 1] = "";
 
+    if (s->listener != NULL && s->listener->closed) {
+        stream_abort(s); /* whoever listened is perhaps gone */
+        return;
+    }
     stream_move(s, STREAM_OPEN);
     if (s->state != STREAM_OPEN) {
         return;

@@ -45,7 +45,8 @@ unsigned stream_listener_port(const struct stream_listener *listener);
 size_t stream_listener_count(const struct stream_listener *listener); /* open connections */
 /* Connections that were closed before `opened`: too many, handshake or certificate bad, too slow. */
 uint64_t stream_listener_refused(const struct stream_listener *listener);
-void stream_listener_close(struct stream_listener *listener); /* its streams go on */
+/* Its open streams go on; those not yet open end unheard. */
+void stream_listener_close(struct stream_listener *listener);
 
 /* "host:port". Gives a stream that is not yet open; failures come as `closed`. */
 err stream_connect(struct loop *l, const char *address, const struct stream_options *options,
