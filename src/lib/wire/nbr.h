@@ -25,6 +25,10 @@ enum nbr_extension { /* sub-codes of 0xE2, metering.md 5.8 */
     NBR_EXT_SEAL = 0xA7, /* daily seal, in parts */
 };
 
+/* In commands of the extension: the UTC second after which a meter refuses them, 0 = none. In the
+ * last octets before the CRC, which no sub-code uses. */
+#define NBR_NOT_AFTER_AT 60
+
 enum nbr_signal { NBR_ENQ = 0x05, NBR_ACK = 0x06, NBR_NAK = 0x15, NBR_WAIT = 0x10 };
 
 /* CRC-16/ARC: reflected 0xA001, start `crc` 0x0000, no final XOR. Check of "123456789": 0xBB3D.

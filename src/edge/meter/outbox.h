@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ring of records that are not acknowledged yet, in sequence order, and the ranges of
+ * sequences that will never be had, with their reason (metering.md 5.8, gap fill).
+ *
+ * Memory grows with what is kept, up to `max` records. A full ring gives its oldest record away:
+ * that one is "overwritten" from then on. */
+#pragma once
+
+#include "lib/wire/record.h"
+
+#define OUTBOX_GAPS_MAX 64
+
+enum missing_reason { /* of lib/wire/record.h's struct report */
+    MISSING_NO_POWER = 1,
+    MISSING_OVERWRITTEN = 2,
+    MISSING_ERASED = 3,
+    MISSING_NEVER = 4,
+};
+
+struct outbox_gap {
+    uint32_t first;
+    uint32_t last;
+    uint8_t reason;
+};
+
+struct outbox {
+    uint8_t (*slots)[RECORD_BYTES]; /* owned; a ring */
+    uint32_t cap;
+    uint32_t max;
+    uint32_t head;   /* slot of the oldest */
+    uint32_t count;
+    uint32_t oldest; /* sequences held; 0, 0 when nothing was ever put */
+    uint32_t newest; /* of the last record or gap, also after it was acknowledged */
+    struct outbox_gap gaps[OUTBOX_GAPS_MAX];
+    uint32_t gap_count;
+    uint64_t overwritten; /* records given away so far */
+};
+
+void outbox_init(struct outbox *o, uint32_t max);
+void outbox_done(struct outbox *o);
+
+/* Sequences must grow. ERR_LIMIT: no memory; nothing was put. */
+err outbox_put(struct outbox *o, const struct record *r) MUST_USE;
+/* Sequences first to last were not recorded. The oldest of too many ranges is forgotten. */
+void outbox_gap(struct outbox *o, uint32_t first, uint32_t last, enum missing_reason reason);
+/* Forgets all records up to `sequence`; tells how many. */
+uint32_t outbox_ack(struct outbox *o, uint32_t sequence);
+
+/* The i-th record kept, from the oldest; i < count. */
+struct bytes outbox_at(const struct outbox *o, uint32_t i);
+/* The record of a sequence, or NULL and why there is none. */
+const uint8_t *outbox_find(const struct outbox *o, uint32_t sequence, uint8_t *out_reason);
