@@ -15,6 +15,14 @@ void buf_done(struct buf *b)
     *b = (struct buf){ .max = b->max };
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->ptr != NULL) {
+        explicit_bzero(b->ptr, b->cap);
+    }
+    buf_done(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;
@@ -25,19 +33,28 @@ struct bytes buf_bytes(const struct buf *b)
     return (struct bytes){ b->ptr, b->len };
 }
 
-err buf_reserve(struct buf *b, size_t more)
+static err bound_check(const struct buf *b, size_t more)
 {
     assert(b->max > 0);
     if (more > b->max || b->len > b->max - more) {
         FAIL(ERR_LIMIT, "buffer of %zu octets would pass its bound of %zu", b->len, b->max);
     }
-    size_t want = b->len + more;
+    return OK;
+}
+
+/* Memory for `want` octets in all; it doubles, so that appending stays cheap. */
+static err grow(struct buf *b, size_t want)
+{
+    size_t cap = b->cap > 0 ? b->cap : BUF_FIRST_BYTES;
+
     if (want <= b->cap) {
         return OK;
     }
-    size_t cap = b->cap > 0 ? b->cap : BUF_FIRST_BYTES;
-    while (cap < want) {
-        cap = cap > b->max / 2 ? b->max : cap * 2;
+    while (cap < want && cap <= b->max / 2) {
+        cap *= 2;
+    }
+    if (cap < want) {
+        cap = b->max > want ? b->max : want;
     }
     uint8_t *grown = mem_resize(b->ptr, cap);
     if (grown == NULL) {
@@ -46,6 +63,12 @@ err buf_reserve(struct buf *b, size_t more)
     b->ptr = grown;
     b->cap = cap;
     return OK;
+}
+
+err buf_reserve(struct buf *b, size_t more)
+{
+    TRY(bound_check(b, more));
+    return grow(b, b->len + more);
 }
 
 err buf_append(struct buf *b, struct bytes octets)
@@ -100,7 +123,8 @@ err buf_vprintf(struct buf *b, const char *fmt, va_list args)
     int n = vsnprintf(NULL, 0, fmt, again);
     va_end(again);
     assert(n >= 0);
-    TRY(buf_reserve(b, (size_t)n + 1));
+    TRY(bound_check(b, (size_t)n));
+    TRY(grow(b, b->len + (size_t)n + 1)); /* the NUL is written, but is no part of it */
     vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, fmt, args);
     b->len += (size_t)n;
     return OK;

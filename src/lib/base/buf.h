@@ -20,6 +20,8 @@ struct buf {
 };
 
 void buf_done(struct buf *b);  /* frees; the struct is empty again and keeps `max` */
+void buf_wipe(struct buf *b);  /* as buf_done, and zeroes first: for private keys and the like, which
+                                * also want buf_reserve before, as growing leaves a copy behind */
 void buf_clear(struct buf *b); /* forgets the octets, keeps the memory */
 struct bytes buf_bytes(const struct buf *b);
 

@@ -14,29 +14,32 @@ static _Thread_local char where[64];
 void err_set(const char *file, int line, const char *fmt, ...)
 {
     const char *slash = strrchr(file, '/');
+    char made[ERR_TEXT_BYTES]; /* an argument may be the kept text itself */
     va_list args;
 
     snprintf(where, sizeof where, "%s:%d", slash != NULL ? slash + 1 : file, line);
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(made, sizeof made, fmt, args);
     va_end(args);
+    memcpy(text, made, sizeof text);
 }
 
 err err_context(err e, const char *fmt, ...)
 {
-    char before[ERR_TEXT_BYTES];
+    char made[ERR_TEXT_BYTES];
     va_list args;
 
     if (e.code == ERR_NONE) {
         return e;
     }
-    memcpy(before, text, sizeof before);
     va_start(args, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, args);
+    int n = vsnprintf(made, sizeof made, fmt, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof text) {
-        snprintf(text + n, sizeof text - (size_t)n, ": %s", before);
+    if (n >= 0 && (size_t)n < sizeof made &&
+        snprintf(made + n, sizeof made - (size_t)n, ": %s", text) < 0) {
+        made[n] = '\0';
     }
+    memcpy(text, made, sizeof text);
     return e;
 }
 

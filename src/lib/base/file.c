@@ -30,14 +30,10 @@ static err open_for_reading(const char *path, int *out)
     return OK;
 }
 
-err file_read(const char *path, struct buf *out)
+static err read_to_end(int fd, const char *path, uint8_t *part, size_t part_size, struct buf *out)
 {
-    AUTO(close_fd) int fd = -1;
-    uint8_t part[8192];
-
-    TRY(open_for_reading(path, &fd));
     for (;;) {
-        ssize_t n = read(fd, part, sizeof part);
+        ssize_t n = read(fd, part, part_size);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -45,15 +41,28 @@ err file_read(const char *path, struct buf *out)
             FAIL(ERR_IO, "%s: %s", path, strerror(errno));
         }
         if (n == 0) {
-            break;
+            return OK;
         }
         err e = buf_append(out, (struct bytes){ part, (size_t)n });
         if (e.code) {
             return err_context(e, "%s", path);
         }
     }
-    explicit_bzero(part, sizeof part);
-    return OK;
+}
+
+err file_read(const char *path, struct buf *out)
+{
+    AUTO(close_fd) int fd = -1;
+    uint8_t part[8192];
+    size_t before = out->len;
+
+    TRY(open_for_reading(path, &fd));
+    err e = read_to_end(fd, path, part, sizeof part, out);
+    explicit_bzero(part, sizeof part); /* it may have been a key */
+    if (e.code) {
+        out->len = before;
+    }
+    return e;
 }
 
 static err write_all(int fd, struct bytes content, const char *path)
@@ -88,7 +97,9 @@ static err sync_parent(const char *path)
 
 static err write_new(const char *path, struct bytes content, unsigned mode)
 {
-    AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    /* What a crash left behind may have another mode, and a secret must not get that. */
+    unlink(path);
+    AUTO(close_fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
     if (fd < 0) {
         FAIL(ERR_IO, "%s: %s", path, strerror(errno));
@@ -119,10 +130,29 @@ err file_write(const char *path, struct bytes content, unsigned mode)
     return sync_parent(path);
 }
 
+static err make_dir(const char *path, unsigned mode)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0) {
+        return OK;
+    }
+    if (errno != EEXIST) {
+        FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        FAIL(ERR_IO, "%s: is there, but is no directory", path);
+    }
+    return OK;
+}
+
 err file_make_dirs(const char *path, unsigned mode)
 {
     char part[PATH_MAX];
 
+    if (path[0] == '\0') {
+        FAIL(ERR_IO, "a directory without a name");
+    }
     if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part) {
         FAIL(ERR_LIMIT, "%s: path too long", path);
     }
@@ -132,9 +162,7 @@ err file_make_dirs(const char *path, unsigned mode)
             continue;
         }
         *at = '\0';
-        if (mkdir(part, mode) != 0 && errno != EEXIST) {
-            FAIL(ERR_IO, "%s: %s", part, strerror(errno));
-        }
+        TRY(make_dir(part, mode));
         *at = c;
         if (c == '\0') {
             return OK;

@@ -4,7 +4,8 @@
 
 #include "lib/base/buf.h"
 
-/* Appends the whole file; larger than out's bound is ERR_LIMIT, absent is ERR_MISSING. */
+/* Appends the whole file; larger than out's bound is ERR_LIMIT, absent is ERR_MISSING. On
+ * failure `out` is as before. */
 err file_read(const char *path, struct buf *out) MUST_USE;
 
 /* Writes beside and renames, both synced: after a crash the old or the new content is there.

@@ -51,8 +51,12 @@ uint32_t map_hash(const void *key, size_t size)
     uint64_t last = (uint64_t)size << 56;
 
     pthread_once(&key_drawn, draw_key);
-    uint64_t v[4] = { hash_key[0] ^ UINT64_C(0x736f6d6570736575), hash_key[1] ^ UINT64_C(0x646f72616e646f6d),
-                      hash_key[0] ^ UINT64_C(0x6c7967656e657261), hash_key[1] ^ UINT64_C(0x7465646279746573) };
+    uint64_t v[4] = {
+        hash_key[0] ^ UINT64_C(0x736f6d6570736575),
+        hash_key[1] ^ UINT64_C(0x646f72616e646f6d),
+        hash_key[0] ^ UINT64_C(0x6c7967656e657261),
+        hash_key[1] ^ UINT64_C(0x7465646279746573),
+    };
     for (; size >= 8; size -= 8, at += 8) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
