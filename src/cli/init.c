@@ -249,7 +249,7 @@ static err make_folders(const char *dir)
     return OK;
 }
 
-static err make_installation(const char *dir, const char *first_port, struct place *out)
+err installation_make(const char *dir, const char *first_port, struct place *out)
 {
     struct place p = { .first_port = 0 };
     char text[16];
@@ -292,7 +292,7 @@ int verb_init(int argc, char **argv)
     if (e.code || count > 1) {
         return e.code ? (cli_fail(e), EXIT_USAGE) : cli_usage(usage);
     }
-    e = make_installation(count == 1 ? argv[0] : o.dir, first_port, &p);
+    e = installation_make(count == 1 ? argv[0] : o.dir, first_port, &p);
     if (e.code) {
         return cli_fail(e);
     }

@@ -27,3 +27,7 @@ extern const size_t installed_key_count;
 /* Appends the YAML of a service of this place. */
 err installation_settings(const struct place *p, const struct installed_service *s, struct buf *out)
     MUST_USE;
+
+/* Makes a whole installation in `dir`: PKI, keys, settings. `first_port`: a number, "auto" or NULL
+ * for the default. ERR_CONFLICT when there is one already. */
+err installation_make(const char *dir, const char *first_port, struct place *out) MUST_USE;
