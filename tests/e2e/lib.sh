@@ -11,10 +11,11 @@
 set -u
 
 METERSEAL=${METERSEAL:-$(cd "$(dirname "$0")/../.." && pwd)/build/bin/meterseal}
-SHARED=${METERSEAL_SHARED:-$(cd "$(dirname "$0")/../.." && pwd)/../shared}
+# Real series for the tests that can use them; they say skipped when it is not there.
+export SHARED="${METERSEAL_SHARED:-$(cd "$(dirname "$0")/../.." && pwd)/../shared}"
 WORK=$(mktemp -d /tmp/meterseal-e2e-XXXXXX)
 DIR=$WORK/place
-export METERSEAL_DIR=$DIR
+export METERSEAL_DIR="$DIR"
 test_count=0
 failed_count=0
 
