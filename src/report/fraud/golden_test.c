@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -89,9 +90,7 @@ static int load_everything(void **state)
     (void)state;
     shared_path(path, sizeof path, "fraud_golden_dev", ".json");
     golden = json_load_file(path, 0, NULL);
-    if (golden == NULL) {
-        return 0;
-    }
+    assert_non_null(golden);
     for (size_t f = 0; f < FILES; f++) {
         load_customer(&customers[f], names[f]);
     }
@@ -227,9 +226,6 @@ static void days_and_units_are_those_of_the_golden_file(void **state)
     struct unit units[UNITS_MAX];
 
     (void)state;
-    if (golden == NULL) {
-        skip();
-    }
     for (size_t f = 0; f < FILES; f++) {
         const json_t *days = json_object_get(golden, "usable_days");
         assert_int_equal(customers[f].count, json_integer_value(json_object_get(days, names[f])));
@@ -243,9 +239,6 @@ static void scores_of_honest_units_agree(void **state)
     struct unit units[UNITS_MAX];
 
     (void)state;
-    if (golden == NULL) {
-        skip();
-    }
     size_t count = make_units(units);
     for (size_t u = 0; u < count; u++) {
         const json_t *want = json_object_get(
@@ -267,9 +260,6 @@ static void the_method_is_as_good_and_as_blind_as_measured(void **state)
     double sum = 0;
 
     (void)state;
-    if (golden == NULL) {
-        skip();
-    }
     size_t count = make_units(units);
     const json_t *want =
         json_object_get(json_object_get(golden_window(), "auc"), "paper_corr");
@@ -300,9 +290,7 @@ static void metrics_agree_on_real_scores_with_many_ties(void **state)
     (void)state;
     shared_path(path, sizeof path, "sgcc_metric_fixture", ".csv");
     FILE *f = fopen(path, "r");
-    if (f == NULL) {
-        skip();
-    }
+    assert_non_null(f);
     assert_non_null(fgets(line, sizeof line, f));
     while (count < 50000 && fgets(line, sizeof line, f) != NULL) {
         rows[count].positive = line[0] == '1';
@@ -324,5 +312,11 @@ int main(void)
         cmocka_unit_test(the_method_is_as_good_and_as_blind_as_measured),
         cmocka_unit_test(metrics_agree_on_real_scores_with_many_ties),
     };
+    char path[512];
+
+    shared_path(path, sizeof path, "fraud_golden_dev", ".json");
+    if (access(path, R_OK) != 0) {
+        return test_skip_all("the golden data are not here (METERSEAL_SHARED)");
+    }
     return cmocka_run_group_tests_name("golden", tests, load_everything, free_everything);
 }
