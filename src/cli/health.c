@@ -19,7 +19,7 @@ static err ask(const struct place *p, const struct installed_service *s, const c
                unsigned *out_status, struct buf *out)
 {
     AUTO(client_freep) struct http_client *client = NULL;
-    char url[64];
+    char url[sizeof(struct place_path) + 16];
     struct http_client_options options = {
         .base_url = url,
         .timeout_us = HEALTH_PATIENCE_US,

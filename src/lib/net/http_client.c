@@ -268,20 +268,13 @@ static err text_copy(const char *text, char **out)
     return OK;
 }
 
-static void buf_wipe(struct buf *b)
-{
-    if (b->ptr != NULL) {
-        explicit_bzero(b->ptr, b->cap);
-    }
-    buf_done(b);
-}
-
 static err bearer_read(const char *path, char **out)
 {
     static const char head[] = "Authorization: Bearer ";
     AUTO(buf_wipe) struct buf b = { .max = HTTP_BEARER_BYTES_MAX };
 
     TRY(tls_check_private(path));
+    TRY(buf_reserve(&b, HTTP_BEARER_BYTES_MAX));
     TRY(file_read(path, &b));
     while (b.len > 0 && b.ptr[b.len - 1] <= ' ') {
         b.len--;
