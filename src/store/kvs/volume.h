@@ -20,10 +20,6 @@
 #include "lib/crypto/secret.h"
 #include "store/kvs/volume_io.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define VOLUME_PATH_MAX 255              /* octets of a path */
 #define VOLUME_FILES_MAX 1000000         /* files of a volume */
 #define VOLUME_FRAME_BYTES_MAX (24u << 20) /* one commit, edits and octets */
@@ -94,6 +90,10 @@ err volume_commit(struct volume *v) MUST_USE;
 /* Writes the whole state as a sealed file and gives old log segments back. Done by itself, too. */
 err volume_checkpoint(struct volume *v) MUST_USE;
 
+/* Forgets the key of a space (directories "/v/s<8 hex>.<slot>"): its files can never be read again,
+ * wherever copies of them are. Delete the files first. A queued edit; an unknown space is fine. */
+err volume_space_drop(struct volume *v, uint32_t space) MUST_USE;
+
 /* --- reading ------------------------------------------------------------------------------- */
 
 struct volume_range {
@@ -113,23 +113,24 @@ void volume_reader_id(const struct volume_reader *reader, uint8_t out[16]); /* n
 void volume_reader_free(struct volume_reader *reader);
 void volume_reader_freep(struct volume_reader **reader);
 
-struct volume_stat {
+struct volume_file_stat {
     enum volume_kind kind;
     uint64_t size;
     uint64_t created_s; /* UTC; 0 for INLINE */
 };
-err volume_stat(struct volume *v, const char *path, struct volume_stat *out) MUST_USE;
+err volume_stat(struct volume *v, const char *path, struct volume_file_stat *out) MUST_USE;
 
 /* The names right below `dir` ("/v"), in order: files, and once each the directories that have
  * files below them. */
 typedef void (*volume_list_fn)(void *arg, const char *name, bool is_dir);
 err volume_list(struct volume *v, const char *dir, volume_list_fn fn, void *arg) MUST_USE;
 
-struct volume_info {
+struct volume_figures {
     uint8_t cluster[16];
     uint64_t epoch;       /* one more with each open */
     uint64_t seq;         /* newest durable commit */
     uint64_t anchor_seq;  /* newest commit known to the anchor; 0 without */
+    uint64_t anchor_failures; /* the anchor could not be written: it lags */
     enum volume_anchor anchor;
     uint64_t file_count;
     uint64_t sealed_bytes;  /* of tables and objects, as stored */
@@ -139,8 +140,4 @@ struct volume_info {
     uint64_t disk_free_bytes; /* 0 when the storage cannot say */
     bool failed;            /* writing is over, see ERR_CLOSED */
 };
-void volume_info(struct volume *v, struct volume_info *out);
-
-#ifdef __cplusplus
-}
-#endif
+void volume_info(struct volume *v, struct volume_figures *out);

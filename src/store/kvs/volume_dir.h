@@ -10,10 +10,6 @@
 
 #include "store/kvs/volume_io.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define VOLUME_DIR_POOL_MAX 16
 
 struct volume_dir_config {
@@ -29,7 +25,3 @@ err volume_dir_open(const struct volume_dir_config *config, struct volume_dir **
 const struct volume_io *volume_dir_io(struct volume_dir *d); /* borrows */
 void volume_dir_close(struct volume_dir *d);                 /* after the volume */
 void volume_dir_closep(struct volume_dir **d);
-
-#ifdef __cplusplus
-}
-#endif

@@ -12,13 +12,9 @@
 
 #include "lib/base/bytes.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define VOLUME_NAME_BYTES 41 /* 32 hex, '.', generation 4 hex, '.', index 2 hex, NUL */
 #define VOLUME_ROOT_SLOT_BYTES 4096
-#define VOLUME_ANCHOR_BYTES_MAX 256
+#define VOLUME_ANCHOR_SLOT_BYTES 512
 
 struct volume_node_object {
     const char *name; /* borrowed */
@@ -53,22 +49,19 @@ struct volume_io {
     err (*segment_read)(void *self, void *segment, uint64_t offset, uint8_t *out, size_t size);
     void (*segment_close)(void *self, void *segment);
     err (*segment_delete)(void *self, const uint8_t id[16]); /* closed before; absent is fine */
+    err (*segment_quarantine)(void *self, const uint8_t id[16]);
     err (*segment_list)(void *self, volume_segment_fn fn, void *arg);
 
     /* Two slots. An absent root reads as zeros and *out_present = false. */
     err (*root_get)(void *self, uint8_t out[2 * VOLUME_ROOT_SLOT_BYTES], bool *out_present);
     err (*root_put)(void *self, unsigned slot, struct bytes data); /* durable on return */
 
-    /* NULL where there is no anchor. Absent is ERR_MISSING. `durable` also survives a power cut. */
-    err (*anchor_get)(void *self, uint8_t *out, size_t size, size_t *out_len);
-    err (*anchor_put)(void *self, struct bytes data, bool durable);
+    /* Two slots again; both NULL where there is no anchor. `durable` also survives a power cut. */
+    err (*anchor_get)(void *self, uint8_t out[2 * VOLUME_ANCHOR_SLOT_BYTES], bool *out_present);
+    err (*anchor_put)(void *self, unsigned slot, struct bytes data, bool durable);
 
     err (*space)(void *self, uint64_t *out_free_bytes);
     uint64_t (*utc_s)(void *self);
     uint64_t (*now_us)(void *self);
     void (*random)(void *self, void *out, size_t size);
 };
-
-#ifdef __cplusplus
-}
-#endif

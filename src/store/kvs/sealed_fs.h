@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RocksDB's files on the sealed volume: the glue between its C++ file system and volume.h.
+ *
+ * For RocksDB 7.8 alone, whose C interface cannot make an environment from a file system: the glue
+ * completes two of its opaque types, and sealed_fs_guard checks at run time that it does so rightly.
+ * Kinds of files are told by name: *.sst and *.blob are sealed files, everything else is inline. */
+#pragma once
+
+#include <rocksdb/c.h>
+
+#include "store/kvs/volume.h"
+
+/* A warning of RocksDB: the format of the message, never its arguments. From any thread. */
+typedef void (*sealed_fs_warn_fn)(void *arg, int level, const char *format);
+
+/* ERR_CONFLICT: the library that runs is not the one this was built for. */
+err sealed_fs_guard(void) MUST_USE;
+
+/* An environment whose files are in `v`, which it borrows until it is freed. */
+err sealed_fs_env(struct volume *v, sealed_fs_warn_fn warn, void *arg, rocksdb_env_t **out)
+    MUST_USE;
+void sealed_fs_env_free(rocksdb_env_t *env);
+
+/* Tables of a family with these options go to the directory `path`. */
+err sealed_fs_cf_path(rocksdb_options_t *options, const char *path) MUST_USE;
+/* Leaves this host's name out of the tables. */
+err sealed_fs_no_host(rocksdb_options_t *options) MUST_USE;
