@@ -131,13 +131,10 @@ static void adopt(struct meter *m, const struct recovery *r)
             ranges_add(&m->settled, 1, r->seal.last);
         }
     }
-    for (size_t i = 0; i < r->gap_count; i++) {
-        ranges_add(&m->settled, r->gaps[i].first, r->gaps[i].last);
+    for (size_t i = 0; i < r->settled_count; i++) {
+        ranges_add(&m->settled, r->settled[i].first, r->settled[i].last);
     }
-    for (size_t i = 0; i < r->sequence_count; i++) {
-        ranges_add(&m->settled, r->sequences[i], r->sequences[i]);
-    }
-    m->based = r->has_seal || r->gap_count > 0 || r->sequence_count > 0;
+    m->based = r->has_seal || r->settled_count > 0;
 }
 
 static void keep_key(struct meter *m, struct bytes spki)

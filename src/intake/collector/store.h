@@ -72,10 +72,10 @@ struct recovery { /* what the store has of a meter */
     struct bytes signing_spki; /* borrowed, as all here; empty: seals cannot be checked */
     bool has_seal;             /* the newest seal: all up to its last sequence is settled */
     struct seal seal;
-    const uint32_t *sequences; /* of readings behind that seal, any order */
-    size_t sequence_count;
-    const struct range *gaps; /* known missing, behind that seal */
-    size_t gap_count;
+    /* What is stored or known missing behind that seal (or at all, without one), any order. Nothing
+     * may be left out: a meter no longer has what was acknowledged. */
+    const struct range *settled;
+    size_t settled_count;
 };
 
 struct collector_store {
