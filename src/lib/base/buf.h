@@ -19,9 +19,9 @@ struct buf {
     size_t max; /* never more than this many octets */
 };
 
-void buf_done(struct buf *b);  /* frees; the struct is empty again and keeps `max` */
-void buf_wipe(struct buf *b);  /* as buf_done, and zeroes first: for private keys and the like, which
-                                * also want buf_reserve before, as growing leaves a copy behind */
+void buf_done(struct buf *b); /* frees; the struct is empty again and keeps `max` */
+void buf_wipe(struct buf *b); /* as buf_done, and zeroes first: for private keys and the like, which
+                               * also want buf_reserve before, as growing leaves a copy behind */
 void buf_clear(struct buf *b); /* forgets the octets, keeps the memory */
 struct bytes buf_bytes(const struct buf *b);
 
@@ -39,5 +39,6 @@ err buf_vprintf(struct buf *b, const char *fmt, va_list args) MUST_USE
 /* Drops `count` octets from the front; the rest moves there. */
 void buf_consume(struct buf *b, size_t count);
 
-/* Gives the octets back to the allocator when the buffer is empty: idle connections keep nothing. */
+/* Gives the octets back to the allocator when the buffer is empty: idle connections keep nothing.
+ */
 void buf_shrink(struct buf *b);

@@ -63,14 +63,14 @@ err bytes_read_u8(struct bytes *in, uint8_t *out)
 }
 
 /* One list gives the six wider readers. */
-#define DEFINE_READ(suffix, type, size)                             \
-    err bytes_read_##suffix(struct bytes *in, type *out)            \
-    {                                                               \
-        struct bytes part;                                          \
-                                                                    \
-        TRY(bytes_read(in, size, &part));                           \
-        *out = load_##suffix(part.ptr);                             \
-        return OK;                                                  \
+#define DEFINE_READ(suffix, type, size)                  \
+    err bytes_read_##suffix(struct bytes *in, type *out) \
+    {                                                    \
+        struct bytes part;                               \
+                                                         \
+        TRY(bytes_read(in, size, &part));                \
+        *out = load_##suffix(part.ptr);                  \
+        return OK;                                       \
     }
 
 DEFINE_READ(u16, uint16_t, 2)
@@ -152,7 +152,8 @@ uint64_t load_u64(const uint8_t *at)
     return __builtin_bswap64(load_u64_le(at));
 }
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the stores swap for little-endian machines");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the stores swap for little-endian machines");
 
 void hex_encode(struct bytes in, char *out)
 {

@@ -22,7 +22,7 @@ struct bytes {
 #define BYTES_OF(array) ((struct bytes){ (const uint8_t *)(array), sizeof(array) })
 
 struct bytes bytes_of_string(const char *s);
-bool bytes_equal(struct bytes a, struct bytes b); /* not for secrets: see lib/crypto/secret.h */
+bool bytes_equal(struct bytes a, struct bytes b);  /* not for secrets: see lib/crypto/secret.h */
 int bytes_compare(struct bytes a, struct bytes b); /* as memcmp; a proper prefix sorts first */
 bool bytes_have_prefix(struct bytes whole, struct bytes prefix);
 
@@ -55,5 +55,6 @@ void hex_encode(struct bytes in, char *out);
 /* Exactly `size` octets from 2 * size hex digits of either case; anything else is ERR_PROTO. */
 err hex_decode(struct bytes in, uint8_t *out, size_t size) MUST_USE;
 
-/* A decimal number without sign, leading zeros or anything else, at most `max`. ERR_PROTO, ERR_LIMIT. */
+/* A decimal number without sign, leading zeros or anything else, at most `max`. ERR_PROTO,
+ * ERR_LIMIT. */
 err decimal_parse(struct bytes in, uint64_t max, uint64_t *out) MUST_USE;

@@ -190,8 +190,8 @@ static void hex_goes_there_and_back(void **state)
 
 static void what_is_no_hex_is_refused(void **state)
 {
-    static const char *const bad[] = { "00abf", "00abff0", "00abfg", "00abf/", "00abf:", "00abf@",
-                                       "00abfG", "00abf`", " 0abff", "" };
+    static const char *const bad[] = { "00abf",  "00abff0", "00abfg", "00abf/", "00abf:",
+                                       "00abf@", "00abfG",  "00abf`", " 0abff", "" };
     uint8_t out[3] = { 7, 7, 7 };
 
     (void)state;
@@ -203,8 +203,8 @@ static void what_is_no_hex_is_refused(void **state)
 
 static void decimals_have_one_spelling(void **state)
 {
-    static const char *const bad[] = { "", "00", "01", "-1", "+1", " 1", "1 ", "1.0", "1e3", "0x1",
-                                       "12a" };
+    static const char *const bad[] = { "",   "00",  "01",  "-1",  "+1", " 1",
+                                       "1 ", "1.0", "1e3", "0x1", "12a" };
     uint64_t v = 77;
 
     (void)state;

@@ -33,13 +33,15 @@ uint64_t time_utc_us(void)
     return clock_us(CLOCK_REALTIME);
 }
 
-/* Days from a civil date: years begin in March, so that the leap day ends one (a well-known form). */
+/* Days from a civil date: years begin in March, so that the leap day ends one (a well-known form).
+ */
 int64_t civil_to_days(int32_t year, uint32_t month, uint32_t day)
 {
     int64_t y = (int64_t)year - (month <= 2);
     int64_t era = (y >= 0 ? y : y - 399) / 400;
     int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
+    int64_t day_of_year =
+        (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 
     return era * 146097 + day_of_era - 719468;

@@ -32,8 +32,14 @@ static void every_day_of_400_years_goes_there_and_back(void **state)
 
 static void seconds_agree_with_the_c_library(void **state)
 {
-    static const int64_t cases[] = { 0, 1, -1, 951782400, 1763823600, INT64_C(4102444799),
-                                     -INT64_C(2208988800), INT64_C(253402300799) };
+    static const int64_t cases[] = { 0,
+                                     1,
+                                     -1,
+                                     951782400,
+                                     1763823600,
+                                     INT64_C(4102444799),
+                                     -INT64_C(2208988800),
+                                     INT64_C(253402300799) };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -55,11 +61,11 @@ static void seconds_agree_with_the_c_library(void **state)
 static void weekdays_count_from_sunday(void **state)
 {
     (void)state;
-    assert_int_equal(civil_weekday(0), 5);                    /* a Thursday */
-    assert_int_equal(civil_weekday(-1), 4);                   /* the Wednesday before */
-    assert_int_equal(civil_weekday(INT64_C(1763769600)), 7);  /* 2025-11-22, a Saturday */
-    assert_int_equal(civil_weekday(INT64_C(1763856000)), 1);  /* the Sunday after */
-    assert_int_equal(civil_weekday(-INT64_C(4 * 86400)), 1);  /* 1969-12-28 */
+    assert_int_equal(civil_weekday(0), 5);                   /* a Thursday */
+    assert_int_equal(civil_weekday(-1), 4);                  /* the Wednesday before */
+    assert_int_equal(civil_weekday(INT64_C(1763769600)), 7); /* 2025-11-22, a Saturday */
+    assert_int_equal(civil_weekday(INT64_C(1763856000)), 1); /* the Sunday after */
+    assert_int_equal(civil_weekday(-INT64_C(4 * 86400)), 1); /* 1969-12-28 */
 }
 
 static void only_dates_that_exist_are_valid(void **state)
@@ -71,8 +77,10 @@ static void only_dates_that_exist_are_valid(void **state)
         { 2025, 4, 31, 0, 0, 0 }, { 2025, 1, 1, 24, 0, 0 }, { 2025, 1, 1, 0, 60, 0 },
         { 2025, 1, 1, 0, 0, 60 },
     };
-    static const struct civil good[] = { { 2024, 2, 29, 0, 0, 0 }, { 2000, 2, 29, 0, 0, 0 },
-                                         { 1, 1, 1, 0, 0, 0 }, { 9999, 12, 31, 23, 59, 59 } };
+    static const struct civil good[] = { { 2024, 2, 29, 0, 0, 0 },
+                                         { 2000, 2, 29, 0, 0, 0 },
+                                         { 1, 1, 1, 0, 0, 0 },
+                                         { 9999, 12, 31, 23, 59, 59 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -114,11 +122,30 @@ static void each_form_of_a_time_is_read(void **state)
 static void what_is_no_time_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "2025", "2025-11", "2025-11-2", "25-11-22", "2025-11-22 15:00", "2025-11-22T",
-        "2025-11-22T15", "2025-11-22T15:0", "2025-11-22T15:00:", "2025-11-22T15:00:0",
-        "2025-11-22T15:00:00ZZ", "2025-11-22T15:00:00+01:00", "2025-11-22T15:00:00.5Z",
-        "2025-11-22T24:00:00Z", "2025-11-22T15:60:00Z", "2025-11-22T15:00:60Z", "2025-02-29",
-        "2025-13-01", "0000-01-01", "2025-1a-01", "-025-01-01", " 2025-11-22", "2025-11-22T15:00z",
+        "",
+        "2025",
+        "2025-11",
+        "2025-11-2",
+        "25-11-22",
+        "2025-11-22 15:00",
+        "2025-11-22T",
+        "2025-11-22T15",
+        "2025-11-22T15:0",
+        "2025-11-22T15:00:",
+        "2025-11-22T15:00:0",
+        "2025-11-22T15:00:00ZZ",
+        "2025-11-22T15:00:00+01:00",
+        "2025-11-22T15:00:00.5Z",
+        "2025-11-22T24:00:00Z",
+        "2025-11-22T15:60:00Z",
+        "2025-11-22T15:00:60Z",
+        "2025-02-29",
+        "2025-13-01",
+        "0000-01-01",
+        "2025-1a-01",
+        "-025-01-01",
+        " 2025-11-22",
+        "2025-11-22T15:00z",
     };
     int64_t s = 77;
 

@@ -56,9 +56,9 @@ const char *err_where(void)
 const char *err_name(enum err_code code)
 {
     static const char *const names[ERR_COUNT] = {
-        [ERR_NONE] = "none",         [ERR_AGAIN] = "again", [ERR_CLOSED] = "closed",
-        [ERR_IO] = "io",             [ERR_PROTO] = "proto", [ERR_AUTH] = "auth",
-        [ERR_MISSING] = "missing",   [ERR_LIMIT] = "limit", [ERR_CONFLICT] = "conflict",
+        [ERR_NONE] = "none",       [ERR_AGAIN] = "again", [ERR_CLOSED] = "closed",
+        [ERR_IO] = "io",           [ERR_PROTO] = "proto", [ERR_AUTH] = "auth",
+        [ERR_MISSING] = "missing", [ERR_LIMIT] = "limit", [ERR_CONFLICT] = "conflict",
         [ERR_CORRUPT] = "corrupt",
     };
 

@@ -37,7 +37,8 @@ typedef struct err {
         }                    \
     } while (0)
 
-/* Originates an error: the literal code, and a text that names the thing, the limit, the way out. */
+/* Originates an error: the literal code, and a text that names the thing, the limit, the way out.
+ */
 #define FAIL(code, ...)                           \
     do {                                          \
         err_set(__FILE__, __LINE__, __VA_ARGS__); \

@@ -75,9 +75,10 @@ static void outside_text_cannot_forge_a_line(void **state)
     catch_start();
     LOG(LOG_INFO, "e", "a", "x\nts=1 level=error", "b", "say \"hi\" \\", "c", "", "d", NULL, "e",
         "a=b", "f", "\xc3\xa9\x7f", NULL);
-    assert_string_equal(after_time(catch_end()),
-                        "level=info svc=test event=e a=\"x\\x0ats=1 level=error\" "
-                        "b=\"say \\\"hi\\\" \\\\\" c=\"\" d=\"\" e=\"a=b\" f=\"\\xc3\\xa9\\x7f\"\n");
+    assert_string_equal(
+        after_time(catch_end()),
+        "level=info svc=test event=e a=\"x\\x0ats=1 level=error\" "
+        "b=\"say \\\"hi\\\" \\\\\" c=\"\" d=\"\" e=\"a=b\" f=\"\\xc3\\xa9\\x7f\"\n");
 }
 
 static void a_long_line_is_cut_and_still_ends(void **state)

@@ -42,8 +42,7 @@ static void map_free(struct item **map)
     struct item *it;
     struct item *next;
 
-    HASH_ITER(hh, *map, it, next)
-    {
+    HASH_ITER (hh, *map, it, next) {
         HASH_DEL(*map, it);
         mem_give(it);
     }

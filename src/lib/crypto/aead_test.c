@@ -181,7 +181,8 @@ static void keys_may_alternate_in_one_context(void **state)
         assert_ok(aead_seal(a, &keys[i], nonce, (struct bytes){ 0 }, BYTES_LIT("text"), sealed[i]));
     }
     for (size_t i = 0; i < 9; i++) {
-        err e = aead_open(a, &keys[i / 3], nonce, (struct bytes){ 0 }, BYTES_OF(sealed[i % 3]), out);
+        err e =
+            aead_open(a, &keys[i / 3], nonce, (struct bytes){ 0 }, BYTES_OF(sealed[i % 3]), out);
         assert_err(e, i / 3 == i % 3 ? ERR_NONE : ERR_AUTH);
     }
 }

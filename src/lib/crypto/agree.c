@@ -105,8 +105,9 @@ static bool derive(EVP_PKEY *own, EVP_PKEY *peer, uint8_t out[X25519_BYTES])
     AUTO(ossl_pkey_ctx_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL);
     size_t size = X25519_BYTES;
 
-    return ctx != NULL && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer(ctx, peer) > 0 &&
-           EVP_PKEY_derive(ctx, out, &size) > 0 && size == X25519_BYTES;
+    return ctx != NULL && EVP_PKEY_derive_init(ctx) > 0 &&
+           EVP_PKEY_derive_set_peer(ctx, peer) > 0 && EVP_PKEY_derive(ctx, out, &size) > 0 &&
+           size == X25519_BYTES;
 }
 
 err x25519_agree(const struct x25519_pair *own, const uint8_t peer[X25519_BYTES],
@@ -114,10 +115,11 @@ err x25519_agree(const struct x25519_pair *own, const uint8_t peer[X25519_BYTES]
 {
     static const uint8_t zero[X25519_BYTES];
     uint8_t agreed[X25519_BYTES] = { 0 };
-    AUTO(ossl_pkey_freep) EVP_PKEY *mine =
+    AUTO(ossl_pkey_freep)
+    EVP_PKEY *mine =
         EVP_PKEY_new_raw_private_key_ex(NULL, "X25519", NULL, own->secret, X25519_BYTES);
-    AUTO(ossl_pkey_freep) EVP_PKEY *theirs =
-        EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer, X25519_BYTES);
+    AUTO(ossl_pkey_freep)
+    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, peer, X25519_BYTES);
 
     if (mine == NULL || theirs == NULL) {
         OSSL_FAIL(ERR_LIMIT, "X25519 keys");

@@ -34,9 +34,12 @@ static err time_read(const ASN1_TIME *t, int64_t *out_s)
     if (ASN1_TIME_to_tm(t, &tm) != 1) {
         OSSL_FAIL(ERR_PROTO, "a time in the certificate");
     }
-    struct civil c = { .year = tm.tm_year + 1900, .month = (uint32_t)tm.tm_mon + 1,
-                       .day = (uint32_t)tm.tm_mday, .hour = (uint32_t)tm.tm_hour,
-                       .minute = (uint32_t)tm.tm_min, .second = (uint32_t)tm.tm_sec };
+    struct civil c = { .year = tm.tm_year + 1900,
+                       .month = (uint32_t)tm.tm_mon + 1,
+                       .day = (uint32_t)tm.tm_mday,
+                       .hour = (uint32_t)tm.tm_hour,
+                       .minute = (uint32_t)tm.tm_min,
+                       .second = (uint32_t)tm.tm_sec };
     if (!civil_valid(&c)) {
         FAIL(ERR_PROTO, "a time in the certificate does not exist");
     }
@@ -119,7 +122,8 @@ err cert_common_name(const struct cert *c, char *out, size_t size)
     if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) {
         FAIL(ERR_PROTO, "certificate has not exactly one common name");
     }
-    int len = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    int len =
+        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     bool clean = len >= 0 && memchr(text, '\0', (size_t)len) == NULL;
     bool fits = clean && (size_t)len < size;
     if (fits) {

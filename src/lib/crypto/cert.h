@@ -12,7 +12,8 @@
 
 enum cert_use {
     CERT_CA,      /* signs others; path length 0 */
-    CERT_SERVICE, /* TLS server and client of our services; names: the role and localhost, 127.0.0.1 */
+    CERT_SERVICE, /* TLS server and client of our services; names: the role and localhost, 127.0.0.1
+                   */
     CERT_METER,   /* a meter's metrology signing key; the common name is its id, 16 hex digits */
 };
 

@@ -24,23 +24,22 @@ struct extension {
     const char *value; /* in the notation of x509v3_config(5); NULL ends the row */
 };
 
-/* Key identifiers come first: the authority's is taken from them. */
-#define KEY_IDS                                           \
-    { NID_subject_key_identifier, "hash" },               \
-    { NID_authority_key_identifier, "keyid:always" }
+/* In every certificate, and first: the authority's identifier is taken from the subject's. */
+static const struct extension key_ids[] = {
+    { NID_subject_key_identifier, "hash" },
+    { NID_authority_key_identifier, "keyid:always" },
+    { 0, NULL },
+};
 
-static const struct extension extensions_of[][6] = {
-    [CERT_CA] = { KEY_IDS,
-                  { NID_basic_constraints, "critical,CA:TRUE,pathlen:0" },
+static const struct extension extensions_of[][4] = {
+    [CERT_CA] = { { NID_basic_constraints, "critical,CA:TRUE,pathlen:0" },
                   { NID_key_usage, "critical,keyCertSign,cRLSign" },
                   { 0, NULL } },
-    [CERT_SERVICE] = { KEY_IDS,
-                       { NID_basic_constraints, "critical,CA:FALSE" },
+    [CERT_SERVICE] = { { NID_basic_constraints, "critical,CA:FALSE" },
                        { NID_key_usage, "critical,digitalSignature" },
                        { NID_ext_key_usage, "serverAuth,clientAuth" },
                        { 0, NULL } },
-    [CERT_METER] = { KEY_IDS,
-                     { NID_basic_constraints, "critical,CA:FALSE" },
+    [CERT_METER] = { { NID_basic_constraints, "critical,CA:FALSE" },
                      { NID_key_usage, "critical,digitalSignature,nonRepudiation" },
                      { 0, NULL } },
 };
@@ -68,7 +67,8 @@ static err request_check(const struct cert_request *r)
     size_t len = strlen(r->common_name);
 
     if (len == 0 || len > CERT_NAME_BYTES_MAX) {
-        FAIL(ERR_LIMIT, "common name of %zu octets; 1 to %d are possible", len, CERT_NAME_BYTES_MAX);
+        FAIL(ERR_LIMIT, "common name of %zu octets; 1 to %d are possible", len,
+             CERT_NAME_BYTES_MAX);
     }
     if (r->use == CERT_SERVICE && !is_role(r->common_name)) {
         FAIL(ERR_PROTO, "role \"%s\": only a-z, 0-9, '-' and '.' are possible", r->common_name);
@@ -103,7 +103,8 @@ static bool names_set(X509 *x, const char *common_name, const X509 *issuer)
     X509_NAME *subject = X509_get_subject_name(x);
     const unsigned char *text = (const unsigned char *)common_name;
 
-    return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, text, -1, -1, 0) == 1 &&
+    return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, text, -1, -1, 0) ==
+               1 &&
            X509_set_issuer_name(x, issuer != NULL ? X509_get_subject_name(issuer) : subject) == 1;
 }
 
@@ -116,16 +117,24 @@ static bool extension_add(X509 *x, X509V3_CTX *ctx, int nid, const char *value)
     return good;
 }
 
+static bool extensions_add(X509 *x, X509V3_CTX *ctx, const struct extension *row)
+{
+    for (; row->value != NULL; row++) {
+        if (!extension_add(x, ctx, row->nid, row->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool extensions_set(X509 *x, const struct cert_request *r, X509 *issuer)
 {
     char names[CERT_NAME_BYTES_MAX + 64];
     X509V3_CTX ctx;
 
     X509V3_set_ctx(&ctx, issuer != NULL ? issuer : x, x, NULL, NULL, 0);
-    for (const struct extension *e = extensions_of[r->use]; e->value != NULL; e++) {
-        if (!extension_add(x, &ctx, e->nid, e->value)) {
-            return false;
-        }
+    if (!extensions_add(x, &ctx, key_ids) || !extensions_add(x, &ctx, extensions_of[r->use])) {
+        return false;
     }
     if (r->use != CERT_SERVICE) {
         return true;

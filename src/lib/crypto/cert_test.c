@@ -185,7 +185,8 @@ static void names_that_cannot_be_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < 5; i++) {
         assert_err(issue_below_ca(CERT_METER, bad_meters[i], &pem), i == 0 ? ERR_LIMIT : ERR_PROTO);
-        assert_err(issue_below_ca(CERT_SERVICE, bad_roles[i], &pem), i == 0 ? ERR_LIMIT : ERR_PROTO);
+        assert_err(issue_below_ca(CERT_SERVICE, bad_roles[i], &pem),
+                   i == 0 ? ERR_LIMIT : ERR_PROTO);
     }
     assert_int_equal(pem.len, 0);
 }
@@ -209,8 +210,10 @@ static void a_name_of_64_octets_fits_and_65_do_not(void **state)
 
 static void times_in_the_wrong_order_are_refused(void **state)
 {
-    const int64_t bad[][2] = { { YEAR_2026_S, YEAR_2025_S }, { YEAR_2025_S, YEAR_2025_S },
-                               { -1, YEAR_2025_S }, { YEAR_2025_S, INT64_C(253402300800) } };
+    const int64_t bad[][2] = { { YEAR_2026_S, YEAR_2025_S },
+                               { YEAR_2025_S, YEAR_2025_S },
+                               { -1, YEAR_2025_S },
+                               { YEAR_2025_S, INT64_C(253402300800) } };
     AUTO(buf_done) struct buf pem = { .max = CERT_PEM_BYTES_MAX };
 
     (void)state;

@@ -39,5 +39,5 @@ struct digest hmac_sha256(struct bytes key, struct bytes text);
 err hkdf_sha256(struct bytes salt, struct bytes secret, struct bytes info, uint8_t *out,
                 size_t out_size) MUST_USE;
 /* The expand step alone, for keys derived from a uniform key. */
-err hkdf_expand_sha256(const struct key *from, struct bytes info, uint8_t *out, size_t out_size)
-    MUST_USE;
+err hkdf_expand_sha256(const struct key *from, struct bytes info, uint8_t *out,
+                       size_t out_size) MUST_USE;

@@ -9,9 +9,9 @@
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-#define assert_digest(call, hex)           \
-    do {                                   \
-        struct digest got_ = (call);       \
+#define assert_digest(call, hex)             \
+    do {                                     \
+        struct digest got_ = (call);         \
         assert_hex(DIGEST_VIEW(&got_), hex); \
     } while (0)
 

@@ -90,8 +90,8 @@ err merkle_path_of(const struct digest *leaves, size_t count, size_t index, stru
     while (count > 1) {
         size_t k = split(count);
         bool right = index >= k;
-        down.hashes[down.count++] = right ? merkle_root_of(leaves, k)
-                                          : merkle_root_of(leaves + k, count - k);
+        down.hashes[down.count++] =
+            right ? merkle_root_of(leaves, k) : merkle_root_of(leaves + k, count - k);
         leaves += right ? k : 0;
         index -= right ? k : 0;
         count = right ? count - k : k;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Merkle tree of RFC 9162 section 2.1: leaf = SHA-256(00 | entry), node = SHA-256(01 | left | right),
- * split at the largest power of two below n. The root of no entries is SHA-256 of nothing. */
+/* Merkle tree of RFC 9162 section 2.1: leaf = SHA-256(00 | entry), node = SHA-256(01 | left |
+ * right), split at the largest power of two below n. The root of no entries is SHA-256 of nothing.
+ */
 #pragma once
 
 #include "lib/crypto/hash.h"
@@ -29,8 +30,8 @@ struct merkle_path {
     struct digest hashes[MERKLE_PATH_MAX];
     size_t count;
 };
-err merkle_path_of(const struct digest *leaves, size_t count, size_t index, struct merkle_path *out)
-    MUST_USE;
+err merkle_path_of(const struct digest *leaves, size_t count, size_t index,
+                   struct merkle_path *out) MUST_USE;
 /* ERR_AUTH when the leaf at `index` of a tree of `count` does not lead to `root` by this path. */
 err merkle_path_check(const struct digest *leaf, uint64_t index, uint64_t count,
                       const struct merkle_path *path, const struct digest *root) MUST_USE;

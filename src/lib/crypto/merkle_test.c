@@ -164,7 +164,8 @@ static void a_path_proves_no_other_leaf_index_root_or_path(void **state)
     assert_ok(merkle_path_of(leaves, 13, 6, &good));
     assert_err(merkle_path_check(&leaves[7], 6, 13, &good, &root), ERR_AUTH);
     for (uint64_t i = 0; i < 20; i++) {
-        assert_err(merkle_path_check(&leaves[6], i, 13, &good, &root), i == 6 ? ERR_NONE : ERR_AUTH);
+        assert_err(merkle_path_check(&leaves[6], i, 13, &good, &root),
+                   i == 6 ? ERR_NONE : ERR_AUTH);
     }
     assert_err(merkle_path_check(&leaves[6], 6, 13, &good, &leaves[0]), ERR_AUTH);
     for (size_t i = 0; i < good.count; i++) {

@@ -13,6 +13,6 @@ struct pem_block {
 
 /* The one block of `pem`, of the kind `name`, without headers; only white space may stand behind
  * it. ERR_PROTO otherwise, naming `what` and what is wanted. */
-err pem_block_read(struct bytes pem, const char *name, const char *what, struct pem_block *out)
-    MUST_USE;
+err pem_block_read(struct bytes pem, const char *name, const char *what,
+                   struct pem_block *out) MUST_USE;
 void pem_block_done(struct pem_block *b); /* wipes */

@@ -39,8 +39,7 @@ static err ctx_make(EVP_PKEY *pkey, enum sign_alg alg, int (*init)(EVP_PKEY_CTX 
 {
     AUTO(ossl_pkey_ctx_freep) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
 
-    if (ctx == NULL || init(ctx) <= 0 ||
-        EVP_PKEY_CTX_set_signature_md(ctx, ossl()->sha256) <= 0 ||
+    if (ctx == NULL || init(ctx) <= 0 || EVP_PKEY_CTX_set_signature_md(ctx, ossl()->sha256) <= 0 ||
         (alg != SIGN_P256 && !pss_set(ctx))) {
         OSSL_FAIL(ERR_LIMIT, "context for a signature");
     }
@@ -172,8 +171,8 @@ static err spki_of(const EVP_PKEY *pkey, uint8_t out[SPKI_BYTES_MAX], size_t *ou
     return OK;
 }
 
-/* Which kind of key it is, and its id. One encoding per key: the id is a hash of it, and another one
- * would give another id. */
+/* Which kind of key it is, and its id. One encoding per key: the id is a hash of it, and another
+ * one would give another id. */
 static err pkey_identify(const EVP_PKEY *pkey, enum sign_alg *out_alg, uint64_t *out_id)
 {
     uint8_t spki[SPKI_BYTES_MAX];

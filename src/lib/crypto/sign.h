@@ -9,9 +9,9 @@
 #include "lib/crypto/hash.h"
 
 enum sign_alg { /* the numbers of the seal body, billing.md 3 */
-    SIGN_RSA2048 = 1,
-    SIGN_P256 = 2,
-    SIGN_RSA3072 = 3,
+                SIGN_RSA2048 = 1,
+                SIGN_P256 = 2,
+                SIGN_RSA3072 = 3,
 };
 
 #define SIGNATURE_BYTES_MAX 384

@@ -40,7 +40,8 @@ err private_key_to_pem(const struct private_key *k, struct buf *out)
 {
     AUTO(ossl_bio_freep) BIO *bio = BIO_new(BIO_s_mem()); /* wipes what it held */
 
-    if (bio == NULL || PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1) {
+    if (bio == NULL ||
+        PEM_write_bio_PKCS8PrivateKey(bio, k->pkey, NULL, NULL, 0, NULL, NULL) != 1) {
         OSSL_FAIL(ERR_LIMIT, "encoding a private key");
     }
     return buf_append(out, ossl_bio_bytes(bio));

@@ -15,8 +15,10 @@ static const enum sign_alg algs[] = { SIGN_RSA2048, SIGN_P256, SIGN_RSA3072 };
 static int make_keys(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
-        if (private_key_new((enum sign_alg)a, &own[a]).code || public_key_of(own[a], &known[a]).code) {
+    EACH_ALG(a)
+    {
+        if (private_key_new((enum sign_alg)a, &own[a]).code ||
+            public_key_of(own[a], &known[a]).code) {
             return -1;
         }
     }
@@ -26,7 +28,8 @@ static int make_keys(void **state)
 static int free_keys(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         private_key_free(own[a]);
         public_key_free(known[a]);
     }
@@ -41,7 +44,8 @@ static struct bytes view(const struct signature *s)
 static void a_signature_verifies_and_has_its_fixed_size(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         for (int i = 0; i < 40; i++) { /* of r and s about every 128th has a leading zero octet */
             struct signature s;
             assert_ok(sign(own[a], BYTES_LIT("text"), &s));
@@ -67,7 +71,8 @@ static void sizes_are_256_64_384_and_nothing_for_others(void **state)
 static void a_changed_signature_is_refused(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         struct signature s;
         assert_ok(sign(own[a], BYTES_LIT("text"), &s));
         for (size_t i = 0; i < s.size; i += 7) {
@@ -82,7 +87,8 @@ static void a_changed_signature_is_refused(void **state)
 static void another_text_or_an_empty_one_is_refused(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         struct signature s;
         assert_ok(sign(own[a], BYTES_LIT("text"), &s));
         assert_err(verify(known[a], BYTES_LIT("Text"), view(&s)), ERR_AUTH);
@@ -93,7 +99,8 @@ static void another_text_or_an_empty_one_is_refused(void **state)
 static void another_size_is_refused(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         struct signature s;
         assert_ok(sign(own[a], BYTES_LIT("text"), &s));
         assert_err(verify(known[a], BYTES_LIT("text"), (struct bytes){ s.octets, s.size - 1 }),
@@ -128,16 +135,16 @@ static void extreme_ecdsa_numbers_are_refused(void **state)
     assert_err(verify(known[SIGN_P256], BYTES_LIT("text"), BYTES_OF(raw)), ERR_AUTH);
 }
 
-/* NIST CAVS 186-3 SigVer, P-256 with SHA-256, first case that passes. */
+/* RFC 6979 A.2.5: the key, and the signature of "sample". */
 static void a_foreign_p256_signature_verifies(void **state)
 {
     AUTO(public_key_freep) struct public_key *k = NULL;
     struct bytes spki = UNHEX("3059301306072a8648ce3d020106082a8648ce3d03010703420004"
                               "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
                               "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299");
-    /* RFC 6979 A.2.5: message "sample". */
-    struct bytes signature = UNHEX("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
-                                   "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
+    struct bytes signature =
+        UNHEX("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+              "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
 
     (void)state;
     assert_ok(public_key_from_spki(spki, &k));
@@ -148,7 +155,8 @@ static void a_foreign_p256_signature_verifies(void **state)
 static void a_public_key_survives_its_encoding(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         AUTO(buf_done) struct buf der = { .max = SPKI_BYTES_MAX };
         AUTO(public_key_freep) struct public_key *back = NULL;
         assert_ok(public_key_to_spki(known[a], &der));
@@ -162,7 +170,8 @@ static void a_public_key_survives_its_encoding(void **state)
 static void a_key_cut_or_with_octets_behind_is_refused(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         AUTO(buf_done) struct buf der = { .max = SPKI_BYTES_MAX };
         struct public_key *k = NULL;
         assert_ok(public_key_to_spki(known[a], &der));
@@ -211,7 +220,8 @@ static void a_point_off_the_curve_is_refused(void **state)
 static void a_private_key_survives_its_file(void **state)
 {
     (void)state;
-    EACH_ALG(a) {
+    EACH_ALG(a)
+    {
         AUTO(buf_done) struct buf pem = { .max = 8192 };
         AUTO(private_key_freep) struct private_key *back = NULL;
         struct signature s;

@@ -24,9 +24,9 @@
 #define SIM_CHECK "check "
 #define SIM_KEY BYTES_LIT("meterseal sim evidence, public development key")
 #define SIM_HEX_CHARS (2 * DIGEST_BYTES)
-#define SIM_EVIDENCE_BYTES                                                       \
-    (sizeof SIM_TITLE - 1 + sizeof SIM_MEASUREMENT - 1 + sizeof SIM_CLAIM - 1 + \
-     sizeof SIM_CHECK - 1 + 3 * (SIM_HEX_CHARS + 1))
+#define SIM_EVIDENCE_BYTES                                                                         \
+    (sizeof SIM_TITLE - 1 + sizeof SIM_MEASUREMENT - 1 + sizeof SIM_CLAIM - 1 + sizeof SIM_CHECK - \
+     1 + 3 * (SIM_HEX_CHARS + 1))
 
 static void close_fd(const int *fd)
 {

@@ -7,5 +7,5 @@
 extern const struct tee_provider tee_sim;
 
 /* Form, check value and claim of its evidence. ERR_AUTH. */
-err sim_verify(struct bytes evidence, const struct digest *claim, struct digest *out_measurement)
-    MUST_USE;
+err sim_verify(struct bytes evidence, const struct digest *claim,
+               struct digest *out_measurement) MUST_USE;

@@ -9,7 +9,7 @@
 
 struct tee_provider {
     const char *name;
-    bool secure; /* false for sim */
+    bool secure;                        /* false for sim */
     err (*measure)(struct digest *out); /* the running program's code hash */
     /* Evidence that binds `claim` (32 octets, e.g. a hash of a key and a nonce). Appends. */
     err (*quote)(const struct digest *claim, struct buf *out);

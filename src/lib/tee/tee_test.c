@@ -64,7 +64,8 @@ static void evidence_is_added_behind_what_is_there(void **state)
     (void)state;
     assert_ok(buf_string(&evidence, "before"));
     assert_ok(sim->quote(&claim, &evidence));
-    assert_ok(tee_verify((struct bytes){ evidence.ptr + 6, evidence.len - 6 }, &claim, &got, &secure));
+    assert_ok(
+        tee_verify((struct bytes){ evidence.ptr + 6, evidence.len - 6 }, &claim, &got, &secure));
 }
 
 static void evidence_for_another_claim_is_refused(void **state)
@@ -145,7 +146,7 @@ static void a_quote_without_memory_is_an_error(void **state)
     AUTO(buf_done) struct buf evidence = { .max = 4096 };
 
     (void)state;
-    EACH_FAILURE(i) {
+    EACH_FAILURE (i) {
         err e = sim->quote(&claim, &evidence);
         if (!e.code) {
             assert_true(i > 0);

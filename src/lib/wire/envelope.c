@@ -137,17 +137,11 @@ static err reason_check(const struct signal *s)
     uint8_t highest = 0;
 
     switch (s->signal) {
-    case NBR_NAK:
-        highest = NAK_BAD_PARAMETER;
-        break;
-    case NBR_ACK:
-        highest = ACK_SEALS;
-        break;
+    case NBR_NAK: highest = NAK_BAD_PARAMETER; break;
+    case NBR_ACK: highest = ACK_SEALS; break;
     case NBR_ENQ:
-    case NBR_WAIT:
-        break;
-    default:
-        FAIL(ERR_PROTO, "signal 0x%02x is none of ENQ, ACK, NAK, WAIT", s->signal);
+    case NBR_WAIT: break;
+    default: FAIL(ERR_PROTO, "signal 0x%02x is none of ENQ, ACK, NAK, WAIT", s->signal);
     }
     if (s->reason < lowest || s->reason > highest) {
         FAIL(ERR_PROTO, "reason %u of signal 0x%02x", s->reason, s->signal);

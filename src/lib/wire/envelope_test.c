@@ -7,10 +7,16 @@
 #include "lib/wire/nbr.h"
 
 /* A sealed CMD of the reference, header only. */
-#define CMD_HEADER "4d5301030101005200000000123456780000000700000000000000" "01"
+#define CMD_HEADER                                           \
+    "4d5301030101005200000000123456780000000700000000000000" \
+    "01"
 
-static const struct envelope cmd = { .type = ENVELOPE_CMD, .flags = ENVELOPE_SEALED, .epoch = 1,
-                                     .length = 82, .meter = 0x12345678, .transaction = 7,
+static const struct envelope cmd = { .type = ENVELOPE_CMD,
+                                     .flags = ENVELOPE_SEALED,
+                                     .epoch = 1,
+                                     .length = 82,
+                                     .meter = 0x12345678,
+                                     .transaction = 7,
                                      .counter = 1 };
 
 static err parse_of(struct envelope e)
@@ -58,11 +64,11 @@ static void a_wrong_field_is_refused_and_named(void **state)
         size_t at;
         uint8_t value;
         const char *text;
-    } cases[] = { { 0, 0x4e, "magic" },    { 1, 0x54, "magic" },   { 2, 0, "version" },
-                  { 2, 2, "version" },     { 3, 0, "frame type" }, { 3, 8, "frame type" },
-                  { 3, 255, "frame type" }, { 4, 0x11, "flags" },  { 4, 0x81, "flags" },
-                  { 4, 0, "sealed" },      { 7, 81, "length" },    { 7, 83, "length" },
-                  { 6, 1, "length" },      { 27, 0, "counter" } };
+    } cases[] = { { 0, 0x4e, "magic" },     { 1, 0x54, "magic" },   { 2, 0, "version" },
+                  { 2, 2, "version" },      { 3, 0, "frame type" }, { 3, 8, "frame type" },
+                  { 3, 255, "frame type" }, { 4, 0x11, "flags" },   { 4, 0x81, "flags" },
+                  { 4, 0, "sealed" },       { 7, 81, "length" },    { 7, 83, "length" },
+                  { 6, 1, "length" },       { 27, 0, "counter" } };
     struct envelope e;
 
     (void)state;
@@ -81,12 +87,13 @@ static void each_type_has_exactly_its_lengths(void **state)
         uint8_t type;
         uint8_t flags;
         uint16_t length;
-    } good[] = { { ENVELOPE_CMD, 1, 82 },  { ENVELOPE_RSP, 1, 274 },   { ENVELOPE_PUSH, 1, 274 },
-                 { ENVELOPE_SIG, 1, 24 },  { ENVELOPE_CLOSE, 1, 20 }, { ENVELOPE_CLOSE, 0, 4 } };
+    } good[] = { { ENVELOPE_CMD, 1, 82 }, { ENVELOPE_RSP, 1, 274 },  { ENVELOPE_PUSH, 1, 274 },
+                 { ENVELOPE_SIG, 1, 24 }, { ENVELOPE_CLOSE, 1, 20 }, { ENVELOPE_CLOSE, 0, 4 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        struct envelope e = { .type = good[i].type, .flags = good[i].flags,
+        struct envelope e = { .type = good[i].type,
+                              .flags = good[i].flags,
                               .counter = good[i].flags };
         for (uint32_t n = 0; n <= UINT16_MAX; n += n < 2100 ? 1 : 997) {
             e.length = (uint16_t)n;
@@ -122,8 +129,9 @@ static void a_clear_frame_has_counter_and_flags_zero(void **state)
 
 static void a_push_has_no_transaction(void **state)
 {
-    struct envelope e = { .type = ENVELOPE_PUSH, .flags = ENVELOPE_SEALED, .length = 274,
-                          .counter = 1 };
+    struct envelope e = {
+        .type = ENVELOPE_PUSH, .flags = ENVELOPE_SEALED, .length = 274, .counter = 1
+    };
 
     (void)state;
     assert_ok(parse_of(e));
@@ -153,9 +161,12 @@ static void a_handshake_is_clear_and_bounded(void **state)
 
 static void the_four_known_flags_may_be_set(void **state)
 {
-    struct envelope e = { .type = ENVELOPE_RSP, .length = 274, .counter = 1, .transaction = 3,
-                          .flags = ENVELOPE_SEALED | ENVELOPE_URGENT | ENVELOPE_MORE |
-                                   ENVELOPE_CACHED };
+    struct envelope e = { .type = ENVELOPE_RSP,
+                          .length = 274,
+                          .counter = 1,
+                          .transaction = 3,
+                          .flags =
+                              ENVELOPE_SEALED | ENVELOPE_URGENT | ENVELOPE_MORE | ENVELOPE_CACHED };
 
     (void)state;
     assert_ok(parse_of(e));
@@ -165,7 +176,9 @@ static void the_four_known_flags_may_be_set(void **state)
 
 static size_t put_frame(uint8_t *at, uint8_t type, uint16_t length, uint64_t counter)
 {
-    struct envelope e = { .type = type, .flags = counter > 0, .length = length, .counter = counter };
+    struct envelope e = {
+        .type = type, .flags = counter > 0, .length = length, .counter = counter
+    };
 
     envelope_encode(&e, at);
     memset(at + ENVELOPE_HEADER_BYTES, (int)counter, length);

@@ -138,7 +138,9 @@ static struct bytes signed_text(enum envelope_type type, struct bytes hello, str
 static size_t unsigned_part_encode(const struct handshake *h, uint8_t *out)
 {
     uint8_t *body = out + ENVELOPE_HEADER_BYTES;
-    struct envelope e = { .type = (uint8_t)h->type, .epoch = h->epoch, .meter = h->meter,
+    struct envelope e = { .type = (uint8_t)h->type,
+                          .epoch = h->epoch,
+                          .meter = h->meter,
                           .length = (uint16_t)body_bytes(h->rule, h->type) };
 
     assert(h->share.len == share_bytes(h->rule, h->type));

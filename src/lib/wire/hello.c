@@ -66,8 +66,12 @@ static err hello_fill(const struct hello_parameters *p, const struct suite_rule 
                       struct hello *h)
 {
     uint8_t share[SIGNATURE_BYTES_MAX];
-    struct handshake form = { .rule = rule, .type = ENVELOPE_HELLO, .epoch = p->epoch,
-                              .meter = p->meter, .small = p->clock_flags, .utc_s = p->utc_s,
+    struct handshake form = { .rule = rule,
+                              .type = ENVELOPE_HELLO,
+                              .epoch = p->epoch,
+                              .meter = p->meter,
+                              .small = p->clock_flags,
+                              .utc_s = p->utc_s,
                               .collector_key_id = public_key_id(collector),
                               .meter_key_id = private_key_id(own) };
 
@@ -125,8 +129,8 @@ err hello_ok_check(const struct hello *h, const struct private_key *own,
         memcpy(s.secret, h->secret, sizeof s.secret);
     }
     secret_fill(&s, ok.rule, h->nonce, ok.nonce, hello, frame);
-    AUTO(session_done) struct session made = { .meter = h->meter, .epoch = h->epoch,
-                                               .suite = h->suite };
+    AUTO(session_done)
+    struct session made = { .meter = h->meter, .epoch = h->epoch, .suite = h->suite };
     TRY(session_keys_derive(&s, &made.send, &made.receive));
     *out = made;
     *out_ok = (struct hello_ok){ .window = ok.small, .lifetime_hours = ok.half, .utc_s = ok.utc_s };
@@ -140,7 +144,9 @@ err hello_claims_parse(struct bytes frame, struct hello_claims *out)
     struct handshake h;
 
     TRY(handshake_parse(frame, ENVELOPE_HELLO, &h));
-    *out = (struct hello_claims){ .suite = h.rule->suite, .clock_flags = h.small, .utc_s = h.utc_s,
+    *out = (struct hello_claims){ .suite = h.rule->suite,
+                                  .clock_flags = h.small,
+                                  .utc_s = h.utc_s,
                                   .collector_key_id = h.collector_key_id,
                                   .meter_key_id = h.meter_key_id };
     memcpy(out->nonce, h.nonce, sizeof out->nonce);
@@ -209,8 +215,8 @@ err hello_accept(struct bytes frame, const struct public_key *meter, const struc
     TRY(answer_make(&h, frame, answer, (struct bytes){ share, h.rule->hello_ok_share_bytes }, own,
                     &ok, ok_frame, &ok_size));
     secret_fill(&s, h.rule, h.nonce, ok.nonce, frame, (struct bytes){ ok_frame, ok_size });
-    AUTO(session_done) struct session made = { .meter = h.meter, .epoch = h.epoch,
-                                               .suite = h.rule->suite };
+    AUTO(session_done)
+    struct session made = { .meter = h.meter, .epoch = h.epoch, .suite = h.rule->suite };
     TRY(session_keys_derive(&s, &made.receive, &made.send));
     TRY(buf_append(out_frame, (struct bytes){ ok_frame, ok_size }));
     *out = made;

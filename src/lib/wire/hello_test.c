@@ -201,7 +201,8 @@ static void an_answer_with_any_octet_changed_is_refused(void **state)
         shake_hands(suites[i], &b);
         for (size_t at = 0; at < b.answer.len; at++) {
             b.answer.ptr[at] ^= 0x01;
-            err e = hello_ok_check(&b.hello, meter_key, collector_public, buf_bytes(&b.answer), &ok, &s);
+            err e = hello_ok_check(&b.hello, meter_key, collector_public, buf_bytes(&b.answer), &ok,
+                                   &s);
             assert_true(e.code == ERR_AUTH || e.code == ERR_PROTO);
             b.answer.ptr[at] ^= 0x01;
         }
@@ -240,9 +241,9 @@ static void unknown_suites_flags_and_lengths_name_their_field(void **state)
         size_t at;
         uint8_t value;
         const char *text;
-    } cases[] = { { 0, 0, "suite 0" },       { 0, 2, "suite 2" },      { 0, 4, "suite 4" },
-                  { 1, 2, "HELLO flags" },   { 2, 1, "zero field" },   { 3, 1, "zero field" },
-                  { 57, 33, "share of" },    { 91, 0xff, "signature of" } };
+    } cases[] = { { 0, 0, "suite 0" },     { 0, 2, "suite 2" },         { 0, 4, "suite 4" },
+                  { 1, 2, "HELLO flags" }, { 2, 1, "zero field" },      { 3, 1, "zero field" },
+                  { 57, 33, "share of" },  { 91, 0xff, "signature of" } };
     struct hello_claims c;
     struct hello h;
 
@@ -302,14 +303,16 @@ static void a_foreign_oaep_ciphertext_is_refused(void **state)
     make_hello(SUITE_RSA2048, &thief);
     memcpy(BODY(thief.frame) + 58, BODY(victim.frame) + 58, 256);
     sign_again(&thief);
-    assert_err(hello_accept(view(&thief), meter_public, collector_key, &answer, &out, &s), ERR_AUTH);
+    assert_err(hello_accept(view(&thief), meter_public, collector_key, &answer, &out, &s),
+               ERR_AUTH);
     assert_int_equal(out.len, 0);
 
     /* With the victim's nonce but another meter id in the label it does not open either. */
     memcpy(thief.frame, victim.frame, victim.frame_size);
     store_u64(thief.frame + 8, METER + 1);
     sign_again(&thief);
-    assert_err(hello_accept(view(&thief), meter_public, collector_key, &answer, &out, &s), ERR_AUTH);
+    assert_err(hello_accept(view(&thief), meter_public, collector_key, &answer, &out, &s),
+               ERR_AUTH);
     sign_again(&victim); /* signing again alone does no harm */
     assert_ok(hello_accept(view(&victim), meter_public, collector_key, &answer, &out, &s));
 }
@@ -350,10 +353,12 @@ static void a_replayed_hello_gives_a_session_only_the_meter_could_use(void **sta
         struct session meter;
         struct hello_ok ok;
         shake_hands(suites[i], &b);
-        assert_ok(hello_accept(view(&b.hello), meter_public, collector_key, &answer, &again, &replayed));
+        assert_ok(
+            hello_accept(view(&b.hello), meter_public, collector_key, &answer, &again, &replayed));
         assert_memory_not_equal(replayed.receive.key.octets, b.collector.receive.key.octets, 16);
         /* Whoever holds the secret, and only he, gets to the same keys. */
-        assert_ok(hello_ok_check(&b.hello, meter_key, collector_public, buf_bytes(&again), &ok, &meter));
+        assert_ok(
+            hello_ok_check(&b.hello, meter_key, collector_public, buf_bytes(&again), &ok, &meter));
         assert_memory_equal(&meter.send, &replayed.receive, sizeof meter.send);
     }
 }
@@ -368,8 +373,9 @@ static void an_answer_to_another_hello_is_refused(void **state)
         struct session s;
         shake_hands(suites[i], &b);
         make_hello(suites[i], &second);
-        assert_err(hello_ok_check(&second, meter_key, collector_public, buf_bytes(&b.answer), &ok, &s),
-                   ERR_AUTH);
+        assert_err(
+            hello_ok_check(&second, meter_key, collector_public, buf_bytes(&b.answer), &ok, &s),
+            ERR_AUTH);
         hello_done(&second);
     }
 }
@@ -404,8 +410,8 @@ static err check_changed(struct both *b, void (*change)(struct handshake *h))
     TRY(handshake_parse(buf_bytes(&b->answer), ENVELOPE_HELLO_OK, &form));
     change(&form);
     TRY(handshake_make(&form, view(&b->hello), collector_key, frame, &size));
-    return hello_ok_check(&b->hello, meter_key, collector_public, (struct bytes){ frame, size }, &ok,
-                          &s);
+    return hello_ok_check(&b->hello, meter_key, collector_public, (struct bytes){ frame, size },
+                          &ok, &s);
 }
 
 static void nothing(struct handshake *h)

@@ -71,5 +71,6 @@ struct intake_message {
 };
 
 err intake_encode(const struct intake_message *m, struct buf *out) MUST_USE;
-/* Takes one message off the front. ERR_AGAIN: more octets are needed; ERR_PROTO: close the stream. */
+/* Takes one message off the front. ERR_AGAIN: more octets are needed; ERR_PROTO: close the stream.
+ */
 err intake_take(struct bytes *in, struct intake_message *out) MUST_USE;

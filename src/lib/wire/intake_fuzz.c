@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stream of any octets: each message that is taken off it has one encoding, the one it came in. */
+/* A stream of any octets: each message that is taken off it has one encoding, the one it came in.
+ */
 #include <assert.h>
 
 #include "lib/wire/intake.h"

@@ -42,14 +42,9 @@ static struct intake_message message(uint8_t kind)
         m.opened.meter_s = 1763823601;
         m.opened.ours_s = 1763823602;
         break;
-    case INTAKE_CLOSED:
-        m.closed.reason = 9;
-        break;
-    case INTAKE_ALARM:
-        m.alarm.reason = NAK_INNER_SERIAL;
-        break;
-    default:
-        break;
+    case INTAKE_CLOSED: m.closed.reason = 9; break;
+    case INTAKE_ALARM: m.alarm.reason = NAK_INNER_SERIAL; break;
+    default: break;
     }
     return m;
 }
@@ -101,7 +96,8 @@ static void a_command_has_its_octets(void **state)
     (void)state;
     assert_ok(intake_encode(&m, &b));
     assert_int_equal(b.len, 2 + 10 + 8 + 66);
-    assert_hex(((struct bytes){ b.ptr, 24 }), "005405000123456789abcdef00000007692" "1cff020010203");
+    assert_hex(((struct bytes){ b.ptr, 24 }), "005405000123456789abcdef00000007692"
+                                              "1cff020010203");
 }
 
 static void a_known_meter_is_passed_on_with_its_key(void **state)

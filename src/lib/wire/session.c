@@ -66,8 +66,11 @@ static void nonce_of(const struct session_keys *k, uint64_t counter, uint8_t out
 err session_seal(struct session *s, struct aead *a, enum envelope_type type, uint8_t flags,
                  uint32_t transaction, struct bytes body, struct buf *out)
 {
-    struct envelope e = { .type = (uint8_t)type, .flags = flags | ENVELOPE_SEALED,
-                          .epoch = s->epoch, .meter = s->meter, .transaction = transaction };
+    struct envelope e = { .type = (uint8_t)type,
+                          .flags = flags | ENVELOPE_SEALED,
+                          .epoch = s->epoch,
+                          .meter = s->meter,
+                          .transaction = transaction };
     uint8_t nonce[AEAD_NONCE_BYTES];
     struct envelope again;
 

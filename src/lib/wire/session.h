@@ -10,9 +10,9 @@
 #include "lib/crypto/agree.h"
 #include "lib/wire/envelope.h"
 
-enum suite { /* a property of the meter, never negotiated */
-    SUITE_RSA2048 = 1,        /* OAEP, AES-128-GCM: the paper's scheme, no forward secrecy */
-    SUITE_X25519_RSA2048 = 3, /* ECDHE, AES-128-GCM: the default */
+enum suite {                    /* a property of the meter, never negotiated */
+             SUITE_RSA2048 = 1, /* OAEP, AES-128-GCM: the paper's scheme, no forward secrecy */
+             SUITE_X25519_RSA2048 = 3, /* ECDHE, AES-128-GCM: the default */
 };
 
 #define SESSION_NONCE_BYTES 32
@@ -39,19 +39,24 @@ struct session {
 void session_done(struct session *s); /* wipes */
 
 /* Seals `body` into a whole frame with the next counter; appends to `out`. ERR_LIMIT after
- * SESSION_FRAMES_MAX; ERR_PROTO for a body or flags that the type cannot have. A session must not be
- * copied and both copies be sealed with: their counters would give the same nonces. */
+ * SESSION_FRAMES_MAX; ERR_PROTO for a body or flags that the type cannot have. A session must not
+ * be copied and both copies be sealed with: their counters would give the same nonces. */
 err session_seal(struct session *s, struct aead *a, enum envelope_type type, uint8_t flags,
                  uint32_t transaction, struct bytes body, struct buf *out) MUST_USE;
 
 enum counter_rule {
-    COUNTER_WINDOW,   /* collector side: sliding window of 64, relays may reorder */
-    COUNTER_STRICT,   /* meter side: strictly increasing, commands move a relay */
+    COUNTER_WINDOW, /* collector side: sliding window of 64, relays may reorder */
+    COUNTER_STRICT, /* meter side: strictly increasing, commands move a relay */
 };
 
 /* Why a frame was refused: a closed set, one metric label each. */
 enum refusal {
-    REFUSED_NOT, REFUSED_TAG, REFUSED_REPLAY, REFUSED_LOWERED, REFUSED_EPOCH, REFUSED_FORM,
+    REFUSED_NOT,
+    REFUSED_TAG,
+    REFUSED_REPLAY,
+    REFUSED_LOWERED,
+    REFUSED_EPOCH,
+    REFUSED_FORM,
     REFUSED_COUNT
 };
 const char *refusal_name(enum refusal r);
@@ -60,8 +65,8 @@ const char *refusal_name(enum refusal r);
  * ERR_PROTO, *why says it, and no state has changed. A counter that the window has seen is a
  * replay, one below the window (or below the highest, COUNTER_STRICT) is lowered. */
 err session_open(struct session *s, struct aead *a, enum counter_rule rule,
-                 const struct envelope *e, struct bytes frame, uint8_t *out, enum refusal *why)
-    MUST_USE;
+                 const struct envelope *e, struct bytes frame, uint8_t *out,
+                 enum refusal *why) MUST_USE;
 
 /* --- meter side --- */
 
@@ -115,4 +120,5 @@ err hello_claims_parse(struct bytes frame, struct hello_claims *out) MUST_USE;
 /* Verifies the signature, then opens or agrees the secret, and makes the HELLO-OK frame (appended
  * to `out_frame`) and the session. The caller has checked suite, key ids, time and nonce. */
 err hello_accept(struct bytes frame, const struct public_key *meter, const struct private_key *own,
-                 const struct hello_ok *answer, struct buf *out_frame, struct session *out) MUST_USE;
+                 const struct hello_ok *answer, struct buf *out_frame,
+                 struct session *out) MUST_USE;

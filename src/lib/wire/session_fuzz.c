@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whatever a peer may send to either side of a session: the first octet chooses who reads the rest.
- * Nothing but what the keys have sealed or signed may be accepted, and a refusal changes nothing. */
+ * Nothing but what the keys have sealed or signed may be accepted, and a refusal changes nothing.
+ */
 #include <assert.h>
 #include <string.h>
 
@@ -13,8 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* The key 00 01 .. 0f with salt 10 11 12 13, as in the vectors of docs/protocol.md. */
 static struct session fixed_session(void)
 {
-    struct session s = { .meter = METER, .epoch = 1, .suite = SUITE_X25519_RSA2048,
-                         .receive.key.size = 16 };
+    struct session s = {
+        .meter = METER, .epoch = 1, .suite = SUITE_X25519_RSA2048, .receive.key.size = 16
+    };
 
     for (uint8_t i = 0; i < 16; i++) {
         s.receive.key.octets[i] = i;
@@ -98,18 +100,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct bytes in = { data + 1, size - 1 };
     switch (data[0]) {
-    case 'w':
-        fuzz_open(in, COUNTER_WINDOW);
-        break;
-    case 's':
-        fuzz_open(in, COUNTER_STRICT);
-        break;
-    case 'c':
-        fuzz_claims(in);
-        break;
-    default:
-        fuzz_handshake(in, data[0] == 'a');
-        break;
+    case 'w': fuzz_open(in, COUNTER_WINDOW); break;
+    case 's': fuzz_open(in, COUNTER_STRICT); break;
+    case 'c': fuzz_claims(in); break;
+    default: fuzz_handshake(in, data[0] == 'a'); break;
     }
     return 0;
 }

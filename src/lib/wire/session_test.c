@@ -180,14 +180,17 @@ static void a_body_of_the_wrong_size_or_flag_is_not_sealed(void **state)
     uint8_t body[ENVELOPE_BODY_BYTES_MAX + 1] = { 0 };
 
     (void)state;
-    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_PUSH, 0, 0, (struct bytes){ body, 257 }, &l.frame),
-               ERR_PROTO);
+    assert_err(
+        session_seal(&l.meter, l.aead, ENVELOPE_PUSH, 0, 0, (struct bytes){ body, 257 }, &l.frame),
+        ERR_PROTO);
     assert_err(session_seal(&l.meter, l.aead, ENVELOPE_PUSH, 0x10, 0, (struct bytes){ body, 258 },
                             &l.frame),
                ERR_PROTO);
-    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_HELLO, 0, 0, (struct bytes){ body, 300 }, &l.frame),
-               ERR_PROTO);
-    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_PUSH, 0, 0, BYTES_OF(body), &l.frame), ERR_LIMIT);
+    assert_err(
+        session_seal(&l.meter, l.aead, ENVELOPE_HELLO, 0, 0, (struct bytes){ body, 300 }, &l.frame),
+        ERR_PROTO);
+    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_PUSH, 0, 0, BYTES_OF(body), &l.frame),
+               ERR_LIMIT);
     assert_int_equal(l.frame.len, 0);
     assert_int_equal(l.meter.send.counter, 0);
 }
@@ -199,7 +202,8 @@ static void a_full_buffer_takes_no_counter(void **state)
     uint8_t body[4] = { 0 };
 
     (void)state;
-    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &small), ERR_LIMIT);
+    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &small),
+               ERR_LIMIT);
     assert_int_equal(l.meter.send.counter, 0);
     small.max = 48;
     assert_ok(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &small));
@@ -214,7 +218,8 @@ static void no_frame_is_sealed_past_the_last_counter(void **state)
     (void)state;
     l.meter.send.counter = SESSION_FRAMES_MAX - 1;
     assert_ok(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &l.frame));
-    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &l.frame), ERR_LIMIT);
+    assert_err(session_seal(&l.meter, l.aead, ENVELOPE_CLOSE, 0, 0, BYTES_OF(body), &l.frame),
+               ERR_LIMIT);
     assert_true(l.meter.send.counter == SESSION_FRAMES_MAX);
 }
 
@@ -235,8 +240,8 @@ static void any_changed_bit_is_refused(void **state)
         assert_true(e.code == ERR_AUTH || e.code == ERR_PROTO);
         /* Nor when the header was parsed before it changed. */
         uint8_t out[SIGNAL_BYTES];
-        assert_err(session_open(&l.collector, l.aead, COUNTER_WINDOW, &good, buf_bytes(&l.frame), out,
-                                &why),
+        assert_err(session_open(&l.collector, l.aead, COUNTER_WINDOW, &good, buf_bytes(&l.frame),
+                                out, &why),
                    ERR_AUTH);
         assert_int_equal(why, REFUSED_TAG);
         assert_memory_equal(&l.collector, &before, sizeof before);
@@ -380,8 +385,9 @@ static void a_clear_or_cut_frame_is_no_sealed_one(void **state)
         assert_int_equal(why, REFUSED_FORM);
     }
     e.flags = 0;
-    assert_err(session_open(&l.collector, l.aead, COUNTER_WINDOW, &e, buf_bytes(&l.frame), out, &why),
-               ERR_PROTO);
+    assert_err(
+        session_open(&l.collector, l.aead, COUNTER_WINDOW, &e, buf_bytes(&l.frame), out, &why),
+        ERR_PROTO);
     e.flags = ENVELOPE_SEALED;
     e.length = AEAD_TAG_BYTES - 1;
     assert_err(session_open(&l.collector, l.aead, COUNTER_WINDOW, &e,
