@@ -5,6 +5,7 @@
 
 #define HOUR_S 3600
 #define MILLI 1000
+#define PULSE_W 8 /* one pulse of a meter in an interval of 15 minutes, rounded up */
 
 struct spread { /* energy known as a sum over several intervals of one hour */
     uint64_t active;
@@ -112,15 +113,32 @@ static void gap_list(struct tally *t, uint32_t first, uint32_t behind)
         (struct bill_gap){ slot_start(t->plan, first), slot_start(t->plan, behind) };
 }
 
-/* The energy across missing slots is known from the registers, its place in time is not. Exact are:
- * no energy at all, and one hour that cannot hold the largest demand (checked at the end). */
-static void gap_add(struct tally *t, uint32_t first, uint32_t behind, uint32_t last,
+bool point_explains(const struct point *p, uint64_t active_wh)
+{
+    if (p->demand_w < 0 || active_wh >= UINT32_MAX) {
+        return false; /* READ_MISSING is negative */
+    }
+    int64_t difference = (int64_t)(active_wh * HOUR_S / p->interval_s) - p->demand_w;
+
+    return difference >= -PULSE_W && difference <= PULSE_W;
+}
+
+/* The energy across missing slots [first, behind) and slot `last` behind them is known from the
+ * registers, its place in time is not. Exact are: no energy at all; all of it in the interval of the
+ * reading behind the gap, which says so itself; and one hour that cannot hold the largest demand
+ * (checked at the end). `p` is the reading behind the gap, NULL at the end of the period. */
+static void gap_add(struct tally *t, uint32_t first, uint32_t behind, const struct point *p,
                     const struct registers *d)
 {
     const struct plan_slot *slots = t->plan->slots;
+    uint32_t last = p != NULL ? behind : behind - 1;
 
     gap_list(t, first, behind);
     if (d->e_act == 0 && d->e_ind == 0 && d->e_cap == 0) {
+        return;
+    }
+    if (p != NULL && point_explains(p, d->e_act)) {
+        interval_add(t, last, d);
         return;
     }
     if (slots[first].hour != slots[last].hour || t->spread_count == BILL_GAPS_MAX) {
@@ -183,7 +201,7 @@ static void tally_points(struct tally *t, const struct usage *u)
         if (slot == next) {
             interval_add(t, slot, &d);
         } else {
-            gap_add(t, next, slot, slot, &d);
+            gap_add(t, next, slot, &u->points[i], &d);
         }
         last = u->points[i].at;
         next = slot + 1;
@@ -192,7 +210,7 @@ static void tally_points(struct tally *t, const struct usage *u)
         refusal_add(t->refusals, REFUSAL_REGISTER, 0, 0,
                     "the closing seal has lower registers than the last reading");
     } else if (next < p->count) {
-        gap_add(t, next, p->count, p->count - 1, &d);
+        gap_add(t, next, p->count, NULL, &d);
     } else if (d.e_act != 0 || d.e_ind != 0 || d.e_cap != 0) {
         refusal_add(t->refusals, REFUSAL_REGISTER, 0, 0,
                     "the closing seal has other registers than the last reading");

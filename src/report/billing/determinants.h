@@ -16,9 +16,15 @@ struct point { /* what billing keeps of a record */
     uint32_t sequence;
     uint32_t end_s;
     uint16_t status;
+    uint16_t interval_s;
     bool simulated;
+    int32_t demand_w; /* read 27; READ_MISSING when absent */
     struct registers at;
 };
+
+/* That the energy `active_wh` of a point is that of its own interval: it agrees with the demand that
+ * the meter measured in it, within one pulse. */
+bool point_explains(const struct point *p, uint64_t active_wh);
 
 struct usage { /* the registers of a period */
     struct registers opening; /* all present */

@@ -49,6 +49,8 @@ static void sample_begin(struct sample *s)
     s->usage.count = 96;
     for (uint32_t i = 0; i < 96; i++) {
         s->points[i].sequence = i + 1;
+        s->points[i].interval_s = 900;
+        s->points[i].demand_w = READ_MISSING;
         s->points[i].end_s = (uint32_t)(start + 900 * (i + 1));
         s->points[i].at = s->usage.opening;
     }
@@ -247,6 +249,29 @@ static void other_gaps_are_refused(void **state)
         assert_int_equal(s.refusals.count, 1);
         assert_int_equal(s.refusals.list[0].reason, REFUSAL_GAP);
     }
+}
+
+static void a_reading_that_explains_all_energy_ends_a_gap_exactly(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    sample_begin(&s);
+    sample_add(&s, 10, 100, 0, 0);
+    sample_add(&s, 80, 5000, 70, 0);
+    s.points[80].demand_w = 20003;
+    sample_drop(&s, 30, 50);
+    sample_run(&s, 1);
+    assert_int_equal(s.refusals.count, 0);
+    assert_int_equal(s.meter.gap_count, 1);
+    assert_int_equal(s.d[DET_DEMAND_MEASURED], 20000000);
+    sample_begin(&s);
+    sample_add(&s, 10, 100, 0, 0);
+    sample_add(&s, 80, 5000, 70, 0);
+    s.points[80].demand_w = 20009;
+    sample_drop(&s, 30, 50);
+    sample_run(&s, 1);
+    assert_int_equal(s.refusals.list[0].reason, REFUSAL_GAP);
 }
 
 static void a_reading_without_registers_is_a_gap(void **state)
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_gap_without_energy_is_exact_and_listed),
         cmocka_unit_test(a_gap_inside_an_hour_that_cannot_hold_the_maximum_is_exact),
         cmocka_unit_test(other_gaps_are_refused),
+        cmocka_unit_test(a_reading_that_explains_all_energy_ends_a_gap_exactly),
         cmocka_unit_test(a_reading_without_registers_is_a_gap),
         cmocka_unit_test(registers_that_go_back_or_do_not_close_are_refused),
         cmocka_unit_test(quantities_out_of_range_are_refused_not_wrapped),

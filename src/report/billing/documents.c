@@ -177,7 +177,7 @@ static void yaml_log(cyaml_log_t level, void *context, const char *format, va_li
 {
     char *why = context;
 
-    if (level >= CYAML_LOG_ERROR && why[0] == '\0') {
+    if (level >= CYAML_LOG_ERROR && why[0] == '\0' && strstr(format, "Backtrace") == NULL) {
         vsnprintf(why, WHY_BYTES, format, args);
         why[strcspn(why, "\n")] = '\0';
     }

