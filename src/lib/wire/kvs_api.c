@@ -188,7 +188,7 @@ static err op_head_check(const struct op_head *h, uint8_t space_count)
     return OK;
 }
 
-err kvs_op_take(struct bytes *ops, uint8_t space_count, struct kvs_op *out)
+err kvs_msb_op_take(struct bytes *ops, uint8_t space_count, struct kvs_op *out)
 {
     struct bytes in = *ops;
     struct op_head h;
@@ -266,7 +266,7 @@ err kvs_msb_read(struct bytes in, struct kvs_msb *out, uint32_t *out_op)
     TRY(msb_head_read(&in, &b));
     for (uint32_t i = 0; i < b.count; i++) {
         *out_op = i;
-        TRY(kvs_op_take(&in, b.space_count, &op));
+        TRY(kvs_msb_op_take(&in, b.space_count, &op));
     }
     *out_op = b.count;
     if (in.len > 0) {

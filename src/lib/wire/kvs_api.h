@@ -45,7 +45,7 @@ struct kvs_msb {
     uint8_t space_count;
     struct bytes spaces[KVS_BATCH_SPACES_MAX];
     uint32_t count;
-    struct bytes ops; /* see kvs_op_take */
+    struct bytes ops; /* see kvs_msb_op_take */
 };
 
 /* Building a batch: begin, then each op, then finish with their count. */
@@ -57,7 +57,7 @@ void kvs_msb_finish(struct buf *out, uint32_t count);
  * of the operation that is wrong, or the count of those that were good. A key that occurs twice is
  * left to the one who applies the batch. */
 err kvs_msb_read(struct bytes in, struct kvs_msb *out, uint32_t *out_op) MUST_USE;
-err kvs_op_take(struct bytes *ops, uint8_t space_count, struct kvs_op *out) MUST_USE;
+err kvs_msb_op_take(struct bytes *ops, uint8_t space_count, struct kvs_op *out) MUST_USE;
 
 enum kvs_result_status { KVS_DONE = 0, KVS_IS_ABSENT = 1, KVS_FAILED = 2 };
 

@@ -24,7 +24,7 @@ static void batch_again(struct bytes in)
     }
     assert(!kvs_msb_begin(&copy, msb.spaces, msb.space_count).code);
     for (uint32_t i = 0; i < msb.count; i++) {
-        assert(!kvs_op_take(&msb.ops, msb.space_count, &op).code);
+        assert(!kvs_msb_op_take(&msb.ops, msb.space_count, &op).code);
         assert(!kvs_msb_op(&copy, &op).code);
     }
     kvs_msb_finish(&copy, msb.count);

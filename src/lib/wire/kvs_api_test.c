@@ -58,11 +58,11 @@ static void a_batch_comes_back_as_it_was_built(void **state)
     assert_int_equal(msb.count, 2);
     assert_int_equal(index, 2);
     assert_true(bytes_equal(msb.spaces[0], one_space[0]));
-    assert_ok(kvs_op_take(&msb.ops, 1, &op));
+    assert_ok(kvs_msb_op_take(&msb.ops, 1, &op));
     assert_int_equal(op.type, KVS_PUT);
     assert_int_equal(op.expect, KVS_ABSENT);
     assert_true(bytes_equal(op.value, BYTES_LIT("xyz")));
-    assert_ok(kvs_op_take(&msb.ops, 1, &op));
+    assert_ok(kvs_msb_op_take(&msb.ops, 1, &op));
     assert_int_equal(op.type, KVS_CHECK);
     assert_true(op.rev == UINT64_MAX);
     assert_true(bytes_equal(op.key, BYTES_LIT("k\0k")));

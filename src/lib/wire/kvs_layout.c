@@ -329,7 +329,7 @@ err kvs_entry_encode(const struct kvs_entry *e, struct buf *out)
     return buf_append(out, (struct bytes){ raw, ENTRY_FIXED_BYTES + 2 * count });
 }
 
-err kvs_entry_take(struct bytes *in, struct kvs_entry *out)
+err kvs_entry_decode(struct bytes *in, struct kvs_entry *out)
 {
     struct bytes rest = *in, raw;
 

@@ -127,7 +127,7 @@ struct kvs_entry {
 
 size_t kvs_spread_count(const struct kvs_spread *s); /* fragments: r + k + m */
 err kvs_entry_encode(const struct kvs_entry *e, struct buf *out) MUST_USE;
-err kvs_entry_take(struct bytes *in, struct kvs_entry *out) MUST_USE; /* ERR_PROTO */
+err kvs_entry_decode(struct bytes *in, struct kvs_entry *out) MUST_USE; /* ERR_PROTO */
 
 /* --- commit log ------------------------------------------------------------------------------ */
 

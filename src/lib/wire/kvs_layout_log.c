@@ -296,7 +296,7 @@ static err take_delete(struct bytes *in, struct kvs_op *op)
 static err take_sealed(struct bytes *in, struct kvs_op *op)
 {
     TRY(bytes_read_u64(in, &op->ino));
-    return kvs_entry_take(in, &op->u.entry);
+    return kvs_entry_decode(in, &op->u.entry);
 }
 
 static err take_place(struct bytes *in, struct kvs_op *op)
@@ -350,7 +350,7 @@ static err take_relayout(struct bytes *in, struct kvs_op *op)
     struct kvs_id id;
 
     TRY(bytes_read_copy(in, id.octets, KVS_ID_BYTES));
-    TRY(kvs_entry_take(in, &op->u.entry));
+    TRY(kvs_entry_decode(in, &op->u.entry));
     if (!kvs_id_equal(&id, &op->u.entry.id)) {
         FAIL(ERR_PROTO, "edit: two ids in one new layout");
     }

@@ -392,7 +392,7 @@ static void an_entry_whose_blocks_do_not_fit_its_length_is_refused(void **state)
     assert_int_equal(raw.len, 96);
     raw.ptr[53] = 3;
     struct bytes in = buf_bytes(&raw);
-    assert_err(kvs_entry_take(&in, &out), ERR_PROTO);
+    assert_err(kvs_entry_decode(&in, &out), ERR_PROTO);
 }
 
 static void a_path_of_256_octets_is_too_long(void **state)
