@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ordered engine under the gateway: RocksDB on the sealed volume, the spaces in it, and the
+ * newest rev. A space is one column family; what it is stands in the family "default", together
+ * with "rev", which changes in the same batch as what it counts.
+ *
+ * Any thread may look up and read; only the committer's thread writes, makes and drops spaces. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "lib/wire/kvs_api.h"
+#include "store/kvs/kvs_options.h"
+#include "store/kvs/record.h"
+
+#define SPACES_MAX 120 /* families but those of the engine itself */
+
+struct space_settings {
+    uint64_t quota_bytes; /* of keys and values; 0 = none */
+    uint64_t quota_keys;  /* 0 = none */
+    uint64_t ttl_s;       /* a put without one of its own expires after this; 0 = never */
+    bool series;          /* universal compaction, for rows that arrive in order of time */
+    bool compress;        /* sizes on disk then tell something about the content */
+};
+
+struct space {
+    char name[KVS_SPACE_CHARS_MAX + 1];
+    uint32_t id;
+    struct space_settings settings; /* quotas change, by the committer: others see engine_spaces */
+    rocksdb_column_family_handle_t *family;
+    char family_name[KVS_FAMILY_NAME_MAX + 1];
+    _Atomic uint32_t refs;
+    _Atomic bool dropped;
+    _Atomic uint64_t used_keys, used_bytes; /* exact while there is a quota, else 0 */
+    bool usage_changed;                     /* the committer's */
+    struct space *next;
+};
+
+struct engine_options {
+    struct kvs_db_config db;      /* `family` is set by the engine */
+    uint64_t disk_free_min_bytes; /* below it puts are refused; 0 = none */
+    uint64_t (*utc_s)(void);      /* NULL = the system's */
+};
+
+struct engine;
+/* Borrows the volume until close. */
+err engine_open(struct volume *v, const struct engine_options *options, struct engine **out)
+    MUST_USE;
+void engine_close(struct engine *e); /* nobody holds a space, nothing is under way */
+
+rocksdb_t *engine_rocks(struct engine *e);
+uint64_t engine_rev(const struct engine *e); /* of the newest durable commit */
+uint64_t engine_utc_s(const struct engine *e);
+/* False while the disk is too full for puts; looked at once a second. */
+bool engine_disk_has_room(struct engine *e);
+void engine_info(struct engine *e, struct volume_figures *out);
+
+/* --- spaces --- */
+
+/* A reference, or NULL. Give it back with space_release. */
+struct space *engine_space(struct engine *e, struct bytes name);
+void space_release(struct space *s); /* accepts NULL */
+
+/* What people may know of a space. */
+struct space_view {
+    char name[KVS_SPACE_CHARS_MAX + 1];
+    struct space_settings settings;
+    uint64_t used_keys, used_bytes;
+};
+err engine_space_view(struct engine *e, struct bytes name, struct space_view *out) MUST_USE;
+size_t engine_space_count(struct engine *e);
+
+/* Committer's thread. ERR_CONFLICT: it exists; ERR_LIMIT: too many. Durable on return. */
+err engine_space_create(struct engine *e, struct bytes name, const struct space_settings *settings)
+    MUST_USE;
+/* Changes the quotas, the rest stays; a first quota counts the space. */
+err engine_space_change(struct engine *e, struct space *s, const struct space_settings *settings)
+    MUST_USE;
+/* The space is gone for new requests; its family goes with the last reference. */
+err engine_space_drop(struct engine *e, struct space *s) MUST_USE;
+/* Drops the families of spaces that nobody holds any more. */
+void engine_reap(struct engine *e);
+
+/* --- writing, by the committer --- */
+
+/* Adds the new rev and changed usages to `batch`, writes it with sync, and makes rev visible.
+ * The text of RocksDB is in the error: ERR_LIMIT disk full, ERR_CLOSED, ERR_IO outcome unknown. */
+err engine_write(struct engine *e, rocksdb_writebatch_t *batch, uint64_t rev) MUST_USE;
+/* Marks that the quota figures of this space are to go into the next batch. */
+void engine_usage_changed(struct engine *e, struct space *s);
+
+/* --- reading --- */
+
+struct found {
+    rocksdb_pinnableslice_t *pin;
+    struct kvs_record record; /* borrows from pin */
+};
+void found_done(struct found *f);
+
+enum engine_read {
+    ENGINE_ANY,    /* may wait for a disk */
+    ENGINE_CACHED, /* from memory only, else ERR_AGAIN: fit for a network loop */
+};
+
+/* ERR_MISSING: absent or expired; ERR_CORRUPT. `snapshot` may be NULL. */
+err engine_get(struct engine *e, const struct space *s, struct bytes key, enum engine_read how,
+               const rocksdb_snapshot_t *snapshot, struct found *out) MUST_USE;
+/* The rev as it was at a snapshot. */
+err engine_rev_at(struct engine *e, const rocksdb_snapshot_t *snapshot, uint64_t *out) MUST_USE;
