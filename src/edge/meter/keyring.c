@@ -54,14 +54,6 @@ static err parse(struct bytes text, struct keyring *out)
     return buf_append(&out->certificate, part);
 }
 
-static void buf_wipe(struct buf *b)
-{
-    if (b->ptr != NULL) {
-        wipe(b->ptr, b->cap);
-    }
-    buf_done(b);
-}
-
 err keyring_load(const struct place *p, uint64_t meter, struct keyring *out)
 {
     AUTO(buf_wipe) struct buf text = { .max = KEYRING_FILE_BYTES_MAX };
