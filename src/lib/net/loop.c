@@ -411,14 +411,19 @@ static void close_own_handles(struct loop *l)
     }
 }
 
+void loop_end(struct loop *l)
+{
+    end_children(l);
+    uv_run(&l->uv, UV_RUN_NOWAIT); /* lets streams say that they are closed */
+    tasks_run(&l->soon);
+}
+
 void loop_free(struct loop *l)
 {
     if (l == NULL) {
         return;
     }
-    end_children(l);
-    uv_run(&l->uv, UV_RUN_NOWAIT); /* lets streams say that they are closed */
-    tasks_run(&l->soon);
+    loop_end(l);
     pthread_mutex_lock(&l->lock);
     close_own_handles(l);
     pthread_mutex_unlock(&l->lock);

@@ -15,6 +15,8 @@ struct loop;
 err loop_new(struct loop **out) MUST_USE; /* gives; the process ignores SIGPIPE from now on */
 /* After loop_run returned. Closes what is still open: streams still say `closed`. */
 void loop_free(struct loop *l);
+/* The first half of loop_free, for owners that hear `closed` and are freed before the loop. */
+void loop_end(struct loop *l);
 
 /* Runs until loop_stop, or until nothing is left to wait for. */
 err loop_run(struct loop *l) MUST_USE;

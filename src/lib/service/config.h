@@ -22,7 +22,7 @@ struct setting {
     enum setting_kind kind;
     size_t offset;             /* in the service's config struct */
     const char *default_value; /* as text; NULL = must be given */
-    uint64_t min, max;         /* numbers */
+    uint64_t min, max;         /* numbers; max 0 = no bound */
     const char *unit;          /* "octets", "s", ...; NULL = none */
     const char *help;          /* one line */
 };
@@ -34,8 +34,9 @@ struct settings {
 };
 
 /* Fills `config` (settings.config_size octets): defaults, then the file (NULL = none), then
- * `--name=value` arguments. ERR_PROTO, ERR_LIMIT name the key, the bound and the file. Texts are
- * owned by the config: settings_done. */
+ * `--name=value` arguments (argv holds nothing else). ERR_PROTO, ERR_LIMIT, ERR_MISSING name the
+ * key, the bound and the file. Texts are owned by the config: settings_done. A text may be empty
+ * where its default is. Relative paths of the file, and defaults, are seen from the file. */
 err settings_load(const struct settings *s, const char *path, int argc, char *const *argv,
                   void *config) MUST_USE;
 void settings_done(const struct settings *s, void *config);

@@ -2,7 +2,8 @@
 /* Counters, gauges and histograms in Prometheus text exposition (version 0.0.4).
  *
  * Metrics are static objects of their module, registered once; adding is an atomic increment and
- * may be done by any thread. Label values are constants of a closed set. */
+ * may be done by any thread. Label values are constants of a closed set. Histograms are shown in
+ * seconds, as Prometheus wants it: their names end in _seconds. */
 #pragma once
 
 #include <stdatomic.h>

@@ -10,6 +10,8 @@
  * stderr; 2: wrong usage. */
 #pragma once
 
+#include <stddef.h>
+
 #include "lib/net/loop.h"
 #include "lib/net/tls.h"
 #include "lib/service/config.h"
@@ -56,7 +58,10 @@ struct service {
     err (*start)(struct service_run *run);
     /* Finish and flush; call `done` (any time, once) when that is so. */
     void (*stop)(struct service_run *run, void (*done)(void *arg), void *arg);
-    void (*free)(struct service_run *run); /* after the loop ended; may be NULL */
+    /* After the loop ended and every stream said `closed`; also after a start that failed, so it
+     * must bear a state that is partly zero. The loop and its http_servers, http_clients are still
+     * there to be freed by it. May be NULL. */
+    void (*free)(struct service_run *run);
 };
 
 int service_main(const struct service *s, int argc, char **argv);
