@@ -97,8 +97,8 @@ static inline err fixture_read(struct volume *v, const char *path, uint8_t **out
 
 static inline void fixture_expect(struct volume *v, const char *path, struct bytes content)
 {
-    uint8_t *octets;
-    size_t len;
+    uint8_t *octets = NULL;
+    size_t len = 0;
 
     assert_ok(fixture_read(v, path, &octets, &len));
     assert_int_equal(len, content.len);

@@ -33,6 +33,18 @@ static err root_choose(struct volume *v, const uint8_t *slots, struct kvs_root *
     return OK;
 }
 
+/* The very first write of a root was torn: the other slot was never used, so nothing was committed
+ * yet (the caller checks that), and making the volume begins anew. */
+static bool root_unborn(const uint8_t *slots)
+{
+    bool used[2] = { false, false };
+
+    for (size_t i = 0; i < (size_t)2 * VOLUME_ROOT_SLOT_BYTES; i++) {
+        used[i / VOLUME_ROOT_SLOT_BYTES] = used[i / VOLUME_ROOT_SLOT_BYTES] || slots[i] != 0;
+    }
+    return !used[0] || !used[1];
+}
+
 err volume_root_load(struct volume *v, bool *out_present)
 {
     static const uint8_t zero[16];
@@ -47,7 +59,12 @@ err volume_root_load(struct volume *v, bool *out_present)
     if (!present) {
         return OK;
     }
-    TRY(root_choose(v, slots, &v->root));
+    err e = root_choose(v, slots, &v->root);
+    if (e.code == ERR_CORRUPT && v->config.create && root_unborn(slots)) {
+        *out_present = false;
+        return OK;
+    }
+    TRY(e);
     if (memcmp(v->config.cluster, zero, sizeof zero) != 0 &&
         memcmp(v->config.cluster, v->root.cluster, sizeof zero) != 0) {
         FAIL(ERR_CONFLICT, "root: this is the volume of another cluster");
@@ -76,7 +93,7 @@ static void root_fill(const struct volume *v, struct kvs_root *r)
     r->segment_number = s->ref.number;
     r->segment_key_epoch = s->ref.key_epoch;
     r->segment_start = s->ref.start;
-    r->anchor = v->io->anchor_put != NULL ? 1 : 0;
+    r->anchor = v->io->anchor_put != NULL ? 1 : 0; /* there is one by now, see anchor_check */
     r->ring_count = v->ring_count;
     for (uint32_t i = 0; i < v->ring_count; i++) {
         r->ring[i].epoch = v->ring[i].epoch;
@@ -117,10 +134,13 @@ static err slots_choose(struct volume *v, const uint8_t *slots)
             (!any || a.seq > v->anchor.seq ||
              (a.seq == v->anchor.seq && a.epoch > v->anchor.epoch))) {
             v->anchor = a;
+            v->anchor_writes = i + UINT64_C(1); /* the next goes to the other slot */
             any = true;
         }
     }
-    if (!any && !v->config.accept_rollback) {
+    /* A root says that it has an anchor only when one is written: before that, a damaged one is
+     * the torn first write. */
+    if (!any && v->root.anchor != 0 && !v->config.accept_rollback) {
         FAIL(ERR_CORRUPT, "anchor: it is damaged, or of another root key; open with "
                           "accept_rollback to replace it");
     }
@@ -140,12 +160,29 @@ err volume_anchor_load(struct volume *v)
     return present ? slots_choose(v, slots) : OK;
 }
 
+static err anchor_write(struct volume *v, bool durable)
+{
+    struct kvs_anchor a = { .shard = v->config.shard, .epoch = v->epoch, .seq = v->log.seq,
+                            .chain = v->log.chain };
+    uint8_t raw[KVS_ANCHOR_BYTES];
+
+    memcpy(a.cluster, v->cluster, sizeof a.cluster);
+    TRY(kvs_anchor_seal(&v->config.root_key, &a, raw));
+    TRY(v->io->anchor_put(v->io->self, (unsigned)(v->anchor_writes & 1), BYTES_OF(raw), durable));
+    v->anchor_writes++;
+    v->anchor_seq = v->log.seq;
+    return OK;
+}
+
 static err anchor_compare(const struct volume *v, bool root_present)
 {
     const struct kvs_anchor *a = &v->anchor;
 
     if (root_present && memcmp(a->cluster, v->cluster, sizeof a->cluster) != 0) {
         FAIL(ERR_CONFLICT, "anchor: it belongs to another cluster's volume");
+    }
+    if (!root_present && a->epoch == 0) {
+        return OK; /* written just before the first root, which did not come about */
     }
     if (!root_present || a->epoch > v->root.epoch || a->seq > v->log.seq) {
         FAIL(ERR_CORRUPT, "anchor: it knows commit %" PRIu64 " of epoch %" PRIu64 ", the storage "
@@ -176,31 +213,19 @@ err volume_anchor_check(struct volume *v, bool root_present)
         return e;
     }
     v->epoch = v->anchor.epoch > v->epoch ? v->anchor.epoch : v->epoch;
-    return OK;
+    return v->anchor_present ? OK : anchor_write(v, true);
 }
 
 void volume_anchor_update(struct volume *v, bool durable)
 {
-    struct kvs_anchor a = { .shard = v->config.shard, .epoch = v->epoch, .seq = v->log.seq,
-                            .chain = v->log.chain };
-    uint8_t raw[KVS_ANCHOR_BYTES];
-
     if (v->io->anchor_put == NULL) {
         return;
     }
     uint64_t now_us = v->io->now_us(v->io->self);
     durable = durable || now_us - v->anchor_durable_us >= ANCHOR_SYNC_US;
-    memcpy(a.cluster, v->cluster, sizeof a.cluster);
-    err e = kvs_anchor_seal(&v->config.root_key, &a, raw);
-    if (!e.code) {
-        e = v->io->anchor_put(v->io->self, (unsigned)(v->anchor_writes & 1), BYTES_OF(raw),
-                              durable);
-    }
-    if (e.code) { /* the commit stands; the operator sees that the anchor lags */
+    if (anchor_write(v, durable).code) { /* the commit stands; the operator sees the anchor lag */
         v->anchor_failures++;
-        return;
+    } else if (durable) {
+        v->anchor_durable_us = now_us;
     }
-    v->anchor_writes++;
-    v->anchor_seq = v->log.seq;
-    v->anchor_durable_us = durable ? now_us : v->anchor_durable_us;
 }
