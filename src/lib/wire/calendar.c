@@ -9,7 +9,8 @@
 #define SCHEMA "meterseal.calendar/1"
 #define ZONE_OFFSET_MAX (15 * 3600)
 #define EASTER_DISTANCE_MAX 200
-#define FIXED_TEXT_LEN 5 /* "MM-DD" */
+#define FIXED_TEXT_LEN 5        /* "MM-DD" */
+#define FIXED_SINCE_TEXT_LEN 10 /* "MM-DD@YYYY" */
 
 static const char *const colour_names[FLAG_COLOURS] = { "green", "red1", "red2", "yellow" };
 
@@ -25,8 +26,11 @@ static void fixed_write(struct json_writer *w, const struct calendar *c)
     json_write_key(w, "fixed");
     json_write_array(w);
     for (size_t i = 0; i < c->fixed_count; i++) {
-        snprintf(text, sizeof text, "%02u-%02u", (unsigned)c->fixed[i].month,
-                 (unsigned)c->fixed[i].day);
+        int n = snprintf(text, sizeof text, "%02u-%02u", c->fixed[i].month % 100u,
+                         c->fixed[i].day % 100u);
+        if (c->fixed[i].since != 0) {
+            snprintf(text + n, sizeof text - (size_t)n, "@%04u", c->fixed[i].since % 10000u);
+        }
         json_write_string(w, text);
     }
     json_write_array_end(w);
@@ -111,39 +115,62 @@ static err easter_parse(const json_t *doc, struct calendar *c)
     return OK;
 }
 
-static err fixed_entry_parse(const json_t *v, uint8_t *out_month, uint8_t *out_day)
+static err number_take(struct bytes text, size_t at, size_t digits, uint32_t *out)
 {
-    struct bytes text = { (const uint8_t *)json_string_value(v), json_string_length(v) };
-    struct civil day = { .year = 2000 }; /* a leap year: 02-29 is a date */
-    uint8_t digits[FIXED_TEXT_LEN];
+    uint32_t v = 0;
 
-    if (!json_is_string(v) || text.len != FIXED_TEXT_LEN || text.ptr[2] != '-') {
-        FAIL(ERR_PROTO, "field fixed wants dates of the form MM-DD");
-    }
-    for (size_t i = 0; i < FIXED_TEXT_LEN; i++) {
-        digits[i] = (uint8_t)(text.ptr[i] - '0');
-        if (i != 2 && digits[i] > 9) {
-            FAIL(ERR_PROTO, "field fixed wants dates of the form MM-DD");
+    for (size_t i = at; i < at + digits; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
+            FAIL(ERR_PROTO, "field fixed wants dates of the form MM-DD or MM-DD@YYYY");
         }
+        v = v * 10 + text.ptr[i] - '0';
     }
-    day.month = digits[0] * 10u + digits[1];
-    day.day = digits[3] * 10u + digits[4];
-    if (!civil_valid(&day)) {
+    *out = v;
+    return OK;
+}
+
+err calendar_fixed_add(struct calendar *c, struct bytes text)
+{
+    struct civil date = { .year = 2000 }; /* a leap year: 02-29 is a date */
+    uint32_t since = 0;
+    bool has_since = text.len == FIXED_SINCE_TEXT_LEN;
+
+    if ((text.len != FIXED_TEXT_LEN && !has_since) || text.ptr[2] != '-' ||
+        (has_since && text.ptr[FIXED_TEXT_LEN] != '@')) {
+        FAIL(ERR_PROTO, "field fixed wants dates of the form MM-DD or MM-DD@YYYY");
+    }
+    TRY(number_take(text, 0, 2, &date.month));
+    TRY(number_take(text, 3, 2, &date.day));
+    if (has_since) {
+        TRY(number_take(text, FIXED_TEXT_LEN + 1, 4, &since));
+    }
+    if (!civil_valid(&date) || (has_since && since == 0)) {
         FAIL(ERR_PROTO, "field fixed has a date that no year has");
     }
-    *out_month = (uint8_t)day.month;
-    *out_day = (uint8_t)day.day;
+    if (c->fixed_count == CALENDAR_FIXED_MAX) {
+        FAIL(ERR_PROTO, "field fixed has more than %d dates", CALENDAR_FIXED_MAX);
+    }
+    c->fixed[c->fixed_count].month = (uint8_t)date.month;
+    c->fixed[c->fixed_count].day = (uint8_t)date.day;
+    c->fixed[c->fixed_count].since = (uint16_t)since;
+    c->fixed_count++;
     return OK;
 }
 
 static err fixed_parse_list(const json_t *doc, struct calendar *c)
 {
     json_t *list;
+    size_t count = 0;
     unsigned before = 0;
 
-    TRY(array_take(doc, "fixed", 0, CALENDAR_FIXED_MAX, &list, &c->fixed_count));
-    for (size_t i = 0; i < c->fixed_count; i++) {
-        TRY(fixed_entry_parse(json_array_get(list, i), &c->fixed[i].month, &c->fixed[i].day));
+    TRY(array_take(doc, "fixed", 0, CALENDAR_FIXED_MAX, &list, &count));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *v = json_array_get(list, i);
+        if (!json_is_string(v)) {
+            FAIL(ERR_PROTO, "field fixed wants texts");
+        }
+        TRY(calendar_fixed_add(c, (struct bytes){ (const uint8_t *)json_string_value(v),
+                                                  json_string_length(v) }));
         unsigned now = c->fixed[i].month * 100u + c->fixed[i].day;
         if (now <= before) {
             FAIL(ERR_PROTO, "field fixed is not ascending");

@@ -37,6 +37,7 @@ struct calendar {
     struct {
         uint8_t month;
         uint8_t day;
+        uint16_t since;          /* the first year; 0 = always */
     } fixed[CALENDAR_FIXED_MAX]; /* holidays on a date, ascending */
     size_t fixed_count;
     int16_t easter[CALENDAR_EASTER_MAX]; /* holidays by distance from Easter Sunday, days */
@@ -44,6 +45,9 @@ struct calendar {
     struct calendar_flag flags[CALENDAR_FLAGS_MAX]; /* ascending; covers valid_from_day */
     size_t flag_count;
 };
+
+/* One of `fixed` as text: "MM-DD" or "MM-DD@YYYY". ERR_PROTO: no such date, or another text. */
+err calendar_fixed_add(struct calendar *c, struct bytes text) MUST_USE;
 
 /* Canonical JSON. Parse refuses what has another text, other fields or values out of range. */
 err calendar_write(const struct calendar *c, struct buf *out) MUST_USE;

@@ -48,6 +48,7 @@ static struct calendar calendar_good(void)
     c.fixed[0].day = 1;
     c.fixed[1].month = 12;
     c.fixed[1].day = 25;
+    c.fixed[1].since = 2024;
     return c;
 }
 
@@ -81,6 +82,8 @@ static void a_calendar_comes_back_from_its_text(void **state)
     assert_int_equal(back.zone[0].offset_s, -7200);
     assert_int_equal(back.flags[1].colour, FLAG_YELLOW);
     assert_int_equal(back.easter[0], -47);
+    assert_int_equal(back.fixed[0].since, 0);
+    assert_int_equal(back.fixed[1].since, 2024);
 }
 
 static void half_hour_posts_have_96_steps(void **state)

@@ -65,7 +65,8 @@ bool own_is_rest_day(const struct calendar *c, int64_t civil_s)
         }
     }
     for (size_t i = 0; i < c->fixed_count; i++) {
-        if (date.month == c->fixed[i].month && date.day == c->fixed[i].day) {
+        if (date.month == c->fixed[i].month && date.day == c->fixed[i].day &&
+            date.year >= c->fixed[i].since) {
             return true;
         }
     }

@@ -32,7 +32,8 @@ bool civil_is_holiday(const struct calendar *c, int32_t day)
     struct civil date = civil_from_s((int64_t)day * S_PER_DAY);
 
     for (size_t i = 0; i < c->fixed_count; i++) {
-        if (c->fixed[i].month == date.month && c->fixed[i].day == date.day) {
+        if (c->fixed[i].month == date.month && c->fixed[i].day == date.day &&
+            c->fixed[i].since <= date.year) {
             return true;
         }
     }

@@ -364,17 +364,6 @@ err document_tariff(const char *path, struct buf *out_json, struct tariff *out)
     return OK;
 }
 
-static err fixed_take(const char *text, struct calendar *c)
-{
-    if (strlen(text) != 5 || text[2] != '-' || strspn(text, "0123456789-") != 5) {
-        FAIL(ERR_PROTO, "fixed: not a date of the form MM-DD");
-    }
-    c->fixed[c->fixed_count].month = (uint8_t)((text[0] - '0') * 10 + text[1] - '0');
-    c->fixed[c->fixed_count].day = (uint8_t)((text[3] - '0') * 10 + text[4] - '0');
-    c->fixed_count++;
-    return OK;
-}
-
 static err flag_take(const struct yaml_flag *y, struct calendar *c)
 {
     struct calendar_flag *f = &c->flags[c->flag_count];
@@ -408,7 +397,7 @@ static err calendar_take(const struct yaml_calendar *y, struct calendar *c)
         TRY(zone_take(&y->zone[i], c));
     }
     for (unsigned i = 0; i < y->fixed_count; i++) {
-        TRY(fixed_take(y->fixed[i], c));
+        TRY(calendar_fixed_add(c, bytes_of_string(y->fixed[i])));
     }
     for (unsigned i = 0; i < y->easter_count; i++) {
         int32_t days = 0;

@@ -116,6 +116,9 @@ static void mistakes_in_a_calendar_are_named(void **state)
     refused(CALENDAR, "01-01, 04-21", "04-21, 01-01", "fixed");
     refused(CALENDAR, "04-21", "04-31", "fixed");
     refused(CALENDAR, "04-21", "4-21", "fixed");
+    refused(CALENDAR, "04-21", "04-21@24", "fixed");
+    refused(CALENDAR, "04-21", "04-21@0000", "fixed");
+    refused(CALENDAR, "04-21", "04-21-2024", "fixed");
     refused(CALENDAR, "[-47, -2, 60]", "[-47, 60, -2]", "easter");
     refused(CALENDAR, "[-47, -2, 60]", "[-47, -2, 99999]", "easter");
     refused(CALENDAR, "2017-10-15T03:00:00Z", "2018-01-05T03:00:00Z", "zone");

@@ -75,6 +75,10 @@ static void november_20_is_a_holiday_from_2024_on(void **state)
     assert_true(civil_is_holiday(&later, day_of("2024-11-20")));
     assert_true(civil_is_rest_day(&later, day_of("2024-11-20")));
     assert_false(civil_is_rest_day(&later, day_of("2024-11-21")));
+    /* One file for both: the date says since when. */
+    assert_ok(document_calendar("deploy/tariff/calendar-meters.yaml", &json, &later));
+    assert_false(civil_is_holiday(&later, day_of("2023-11-20")));
+    assert_true(civil_is_holiday(&later, day_of("2024-11-20")));
 }
 
 static void days_begin_where_the_zone_says(void **state)
