@@ -120,7 +120,17 @@ static void check_identity(struct audit *a, const struct cert *cert)
     }
 }
 
-/* Once per certificate and edge of validity, not once per seal: the first bad day is named. */
+/* The institute's certificate is a root, signed by itself. */
+static void check_root(struct audit *a, const struct cert *institute)
+{
+    int64_t at_s = a->seal_count > 0 ? a->seals[a->seal_count - 1].seal.end_s : a->bill.end_s;
+
+    if (cert_check(institute, institute, at_s).code) {
+        found(a, E202, NOWHERE, "the institute's certificate: %s", err_text());
+    }
+}
+
+/* The first bad day is named. */
 static void check_validity(struct audit *a, const struct cert *cert, const struct cert *institute)
 {
     for (size_t i = 0; i < a->seal_count; i++) {
@@ -165,6 +175,7 @@ void audit_keys(struct audit *a)
         found(a, E202, NOWHERE, "the institute's certificate: %s", err_text());
         return;
     }
+    check_root(a, institute);
     check_validity(a, cert, institute);
     check_revoked(a, cert, issuer);
 }
