@@ -79,6 +79,17 @@ static void missing_came(struct collector *c, struct meter *m, const struct repo
     }
 }
 
+/* Columns are int8. No meter counts so far; a figure beyond is a fault. */
+static bool register_fits(uint64_t v)
+{
+    return v == REGISTER_MISSING || v <= INT64_MAX;
+}
+
+static bool registers_fit(const struct record *r)
+{
+    return register_fits(r->e_act) && register_fits(r->e_ind) && register_fits(r->e_cap);
+}
+
 static void report_came(struct collector *c, struct meter *m, struct bytes block)
 {
     struct report r;
@@ -88,8 +99,9 @@ static void report_came(struct collector *c, struct meter *m, struct bytes block
         return;
     }
     uint32_t sequence = r.record.sequence;
-    bool other_meter = r.missing_reason == 0 && r.record.meter != m->id;
-    if (other_meter || sequence == 0 || sequence == UINT32_MAX) {
+    bool present = r.missing_reason == 0;
+    if ((present && (r.record.meter != m->id || !registers_fit(&r.record))) || sequence == 0 ||
+        sequence == UINT32_MAX) {
         bad_record(c, m, sequence);
         return;
     }
