@@ -217,10 +217,13 @@ static bool read_by_length(struct http_conn *c, struct http_exchange *x, struct 
 {
     struct bytes part = { in->ptr, in->len < c->body_left ? in->len : (size_t)c->body_left };
 
+    if (part.len == 0) {
+        return true;
+    }
     in->ptr += part.len;
     in->len -= part.len;
     c->body_left -= part.len;
-    return part.len == 0 || body_piece(c, x, part, false);
+    return body_piece(c, x, part, false);
 }
 
 static bool read_by_chunks(struct http_conn *c, struct http_exchange *x, struct bytes *in,

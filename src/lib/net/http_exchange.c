@@ -108,9 +108,11 @@ void http_exchange_emit(struct http_exchange *x, struct bytes octets)
 
 void http_exchange_flush(struct http_exchange *x)
 {
+    if (x->out.len == 0) {
+        return;
+    }
     struct bytes rest = { x->out.ptr + x->out_at, x->out.len - x->out_at };
-
-    if (x->out.len == 0 || !hand_on(x->conn, &rest)) {
+    if (!hand_on(x->conn, &rest)) {
         return;
     }
     x->out_at = x->out.len - rest.len;

@@ -725,7 +725,9 @@ static void full_memory_never_crashes_a_connection(void **state)
     (void)state;
     for (long i = 0; i < 40; i++) {
         struct world w = { .hello = "hello" };
+        struct loop_timer soon;
         world_begin(&w);
+        loop_timer_init(&soon, w.loop, (void (*)(void *))loop_stop, w.loop);
         w.server.echo = true;
         w.client.close_on_octets = true;
         world_listen(&w, &(struct stream_options){ .tls = t });
@@ -735,14 +737,12 @@ static void full_memory_never_crashes_a_connection(void **state)
         err e = stream_connect(w.loop, address, &(struct stream_options){ .tls = t },
                                &client_events, &w.client, &w.client.stream);
         if (!e.code) {
-            struct loop_timer soon;
-            loop_timer_init(&soon, w.loop, (void (*)(void *))loop_stop, w.loop);
             if (!loop_timer_at(&soon, loop_now_us(w.loop) + 50000).code) {
                 assert_ok(loop_run(w.loop));
             }
         }
         mem_fail_after(-1);
-        w.stop_at = 0;
+        loop_timer_cancel(&soon);
         world_end(&w);
     }
     tls_free(t);

@@ -106,6 +106,7 @@ static err load_own(SSL_CTX *ctx, const struct tls_files *files)
 static err ctx_set(SSL_CTX *ctx)
 {
     static const unsigned char context_id[] = "meterseal";
+    char groups[] = TLS_GROUPS; /* the macro casts const away */
 
     /* One ticket is enough to resume once; the tickets are sealed by a key of this process, so
      * no session is kept here. Early data stays off: it could be replayed. */
@@ -118,7 +119,7 @@ static err ctx_set(SSL_CTX *ctx)
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(ctx, TLS_SUITES) != 1 ||
-        SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) != 1 ||
+        SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
         SSL_CTX_set_session_id_context(ctx, context_id, sizeof context_id - 1) != 1) {
         FAIL(ERR_IO, "TLS 1.3 cannot be set up: %s", openssl_reason());
     }

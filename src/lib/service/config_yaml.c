@@ -30,6 +30,7 @@ static void trim_end(char *text)
     }
 }
 
+__attribute__((format(printf, 3, 0)))
 static void on_log(cyaml_log_t level, void *context, const char *format, va_list args)
 {
     struct complaint *c = context;
