@@ -77,7 +77,7 @@ static void arm_wake(struct meter *m)
     if (has_session(m)) {
         at = sooner(at, m->report_retry.due_us);
         at = sooner(at, m->seal_retry.due_us);
-        at = sooner(at, m->lifetime_us);
+        at = m->state == METER_OPEN ? sooner(at, m->lifetime_us) : at;
     }
     if (at != 0) {
         m->host.wake_at(m->host.self, at);

@@ -75,7 +75,8 @@ static void pump_seals(struct meter *m, uint64_t now_us)
         }
         m->seals_sent++;
     }
-    if (m->seals_sent > 0 && m->seal_retry.due_us == 0) {
+    bool waiting = m->seals.day_count > 0 && m->acked >= m->seals.days[0].seal.last;
+    if (waiting && m->seal_retry.due_us == 0) {
         retry_arm(m, &m->seal_retry, now_us);
     }
 }
