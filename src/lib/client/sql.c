@@ -74,7 +74,9 @@ static enum err_code code_of(unsigned status, const char *sqlstate)
     if (status == 401 || status == 403) {
         return ERR_AUTH;
     }
-    return status >= 500 ? ERR_IO : ERR_PROTO;
+    bool failed = strncmp(sqlstate, "57", 2) == 0 || strncmp(sqlstate, "58", 2) == 0 ||
+                  strncmp(sqlstate, "XX", 2) == 0;
+    return failed || status >= 500 ? ERR_IO : ERR_PROTO;
 }
 
 /* The number at the end of "INSERT 0 2". */

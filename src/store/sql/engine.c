@@ -54,11 +54,14 @@ static uint64_t engine_now_us(const struct sql_engine *e)
 static void engine_opened(void *arg, err failed)
 {
     struct sql_engine *e = arg;
+    void (*opened)(void *, err) = e->opened;
 
-    if (!failed.code) {
+    if (failed.code) {
+        e->opened = NULL; /* may be tried again */
+    } else {
         purge_go(e);
     }
-    e->opened(e->opened_arg, failed);
+    opened(e->opened_arg, failed);
 }
 
 err sql_engine_open(struct sql_engine *e, void (*done)(void *arg, err e), void *arg)

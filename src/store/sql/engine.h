@@ -36,7 +36,8 @@ err sql_engine_new(const struct sql_engine_options *options, struct sql_engine *
 /* No statement may be under way and no call of the store unanswered: see sql_engine_idle. */
 void sql_engine_free(struct sql_engine *e);
 bool sql_engine_idle(const struct sql_engine *e);
-/* Reads the dictionary; `done` once it is there. Goes on deleting rows of dropped tables. */
+/* Reads the dictionary, then `done`; after a failure it may be called again. Goes on deleting rows of
+ * dropped tables. */
 err sql_engine_open(struct sql_engine *e, void (*done)(void *arg, err e), void *arg) MUST_USE;
 
 enum sql_right { SQL_READ, SQL_WRITE, SQL_ADMIN };
