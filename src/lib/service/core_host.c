@@ -149,8 +149,8 @@ static err tell_opened(struct core_host *h, struct link *l, const char *peer)
         log_error(LOG_WARN, "link_refused", e);
         return e;
     }
-    LOG(LOG_INFO, l->uplink ? "uplink_open" : "link_open", "peer", peer, "link",
-        log_num((int64_t)l->id), NULL);
+    LOG(LOG_INFO, "link_open", "link", log_num((int64_t)l->id), "uplink", l->uplink ? "yes" : "no",
+        "peer", peer, NULL);
     return OK;
 }
 
@@ -225,9 +225,9 @@ static void on_closed(void *arg, struct stream *s, err why)
     }
     struct core_host *h = l->owner;
     bool was_uplink = l->uplink, known = l->known;
-    LOG(known || why.code != ERR_CLOSED ? LOG_INFO : LOG_DEBUG,
-        was_uplink ? "uplink_closed" : "link_closed", "link", log_num((int64_t)l->id), "reason",
-        err_text(), NULL);
+    LOG(known ? LOG_INFO : LOG_WARN, known ? "link_closed" : "link_failed", "link",
+        log_num((int64_t)l->id), "uplink", was_uplink ? "yes" : "no", "code", err_name(why.code),
+        "reason", err_text(), NULL);
     l->known = false;
     if (h->uplink == l) {
         h->uplink = NULL;
