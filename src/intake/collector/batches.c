@@ -288,9 +288,14 @@ uint64_t batches_wake_us(const struct collector *c)
 
 bool collector_flush(struct collector *c, uint64_t now_us)
 {
+    size_t flying = 0;
+
     c->now_us = now_us;
     fly_filling(c);
-    return collector_batches(c) == 0;
+    for (size_t i = 0; i < COLLECTOR_BATCHES_MAX; i++) {
+        flying += c->slots[i].state == SLOT_FLYING;
+    }
+    return flying == 0;
 }
 
 size_t collector_batches(const struct collector *c)

@@ -67,7 +67,7 @@ void collector_looked_up(struct collector *c, uint64_t now_us, uint64_t tag, err
 void collector_recovered(struct collector *c, uint64_t now_us, uint64_t tag, err e,
                          const struct recovery *r);
 
-/* Writes what waits for a fuller batch. True: nothing is under way any more. */
+/* Writes what waits for a fuller batch. True: the store has nothing to answer any more. */
 bool collector_flush(struct collector *c, uint64_t now_us);
 
 const uint64_t *collector_counts(const struct collector *c);
