@@ -373,7 +373,7 @@ static err open_steps(struct kvs_db *d)
     d->cache = rocksdb_cache_create_lru(d->config.block_cache_bytes);
     o = rocksdb_options_create();
     database_options(d, o);
-    err e = sealed_fs_no_host(o);
+    err e = sealed_fs_database(o);
     if (!e.code) {
         e = families_list(d, o);
     }
@@ -438,6 +438,11 @@ void kvs_db_closep(struct kvs_db **d)
 rocksdb_t *kvs_db_rocks(struct kvs_db *d)
 {
     return d->db;
+}
+
+err kvs_db_resume(struct kvs_db *d)
+{
+    return sealed_fs_resume(d->db);
 }
 
 rocksdb_column_family_handle_t *kvs_db_family(struct kvs_db *d, const char *name)

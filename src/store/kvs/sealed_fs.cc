@@ -2,6 +2,7 @@
 /* Glue only: each call becomes one of the volume. An exception inside RocksDB is undefined, so
  * every function catches all. Derived from FileSystem and not from FileSystemWrapper: a call that
  * is missing here must fail, not reach the disk. */
+#include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/options.h>
@@ -34,6 +35,9 @@ struct rocksdb_env_t {
 };
 struct rocksdb_options_t {
     Options rep;
+};
+struct rocksdb_t {
+    DB *rep;
 };
 
 namespace {
@@ -467,10 +471,23 @@ err sealed_fs_cf_path(rocksdb_options_t *options, const char *path)
     }
 }
 
-err sealed_fs_no_host(rocksdb_options_t *options)
+err sealed_fs_resume(rocksdb_t *db)
+{
+    try {
+        Status s = db->rep->Resume();
+        std::string text = s.ToString();
+        bool full = text.find("disk full") != std::string::npos;
+        return s.ok() ? none : Failed(full ? ERR_LIMIT : ERR_IO, text.c_str());
+    } catch (...) {
+        return Failed(ERR_LIMIT, "no memory to resume");
+    }
+}
+
+err sealed_fs_database(rocksdb_options_t *options)
 {
     try {
         options->rep.db_host_id.clear();
+        options->rep.max_bgerror_resume_count = 0;
         return none;
     } catch (...) {
         return Failed(ERR_LIMIT, "no memory for a database's options");

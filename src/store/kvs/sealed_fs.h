@@ -23,5 +23,9 @@ void sealed_fs_env_free(rocksdb_env_t *env);
 
 /* Tables of a family with these options go to the directory `path`. */
 err sealed_fs_cf_path(rocksdb_options_t *options, const char *path) MUST_USE;
-/* Leaves this host's name out of the tables. */
-err sealed_fs_no_host(rocksdb_options_t *options) MUST_USE;
+/* What C has no call for: this host's name stays out of the tables; and no resuming by itself after
+ * a failed flush, because 7.8 never comes back from rocksdb_close while that goes on (its issue
+ * 11440): sealed_fs_resume is called instead. */
+err sealed_fs_database(rocksdb_options_t *options) MUST_USE;
+/* Tries again what failed in the background; ERR_LIMIT (disk full) or ERR_IO when it fails again. */
+err sealed_fs_resume(rocksdb_t *db) MUST_USE;

@@ -28,10 +28,11 @@ struct volume_mem {
     size_t count;
     struct rand64 rand;
     uint64_t clock_us;
+    uint64_t copies;
     long ops;
     long fault_at; /* -1: none */
     enum volume_mem_fault fault;
-    bool sticky, stopped;
+    bool sticky, stopped, objects_full;
     uint8_t anchor_durable[2 * VOLUME_ANCHOR_SLOT_BYTES];
 };
 
@@ -161,6 +162,10 @@ static err object_append(void *self, void *object, struct bytes data)
 
     pthread_mutex_lock(&m->lock);
     struct outcome o = outcome_next(m);
+    if (m->objects_full) {
+        err_set(__FILE__, __LINE__, "disk full: no room for objects");
+        o = (struct outcome){ false, false, { ERR_LIMIT } };
+    }
     thing_write(t, t->size, part_of(data, &o));
     pthread_mutex_unlock(&m->lock);
     return o.answer;
@@ -525,6 +530,13 @@ void volume_mem_fault_at(struct volume_mem *m, long n, enum volume_mem_fault fau
     m->sticky = sticky;
 }
 
+void volume_mem_objects_full(struct volume_mem *m, bool full)
+{
+    pthread_mutex_lock(&m->lock);
+    m->objects_full = full;
+    pthread_mutex_unlock(&m->lock);
+}
+
 bool volume_mem_stopped(const struct volume_mem *m)
 {
     return m->stopped;
@@ -622,7 +634,8 @@ struct volume_mem *volume_mem_copy(struct volume_mem *m)
     }
     volume_mem_anchor(c, m->io.anchor_put != NULL);
     memcpy(c->anchor_durable, m->anchor_durable, sizeof c->anchor_durable);
-    c->rand.state = m->rand.state + 1; /* another run draws other ids */
+    /* Each copy is a machine of its own and draws other ids. */
+    c->rand.state = rand64_mix(m->rand.state, ++m->copies, 0);
     pthread_mutex_unlock(&m->lock);
     return c;
 }

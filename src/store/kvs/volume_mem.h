@@ -27,6 +27,8 @@ void volume_mem_anchor(struct volume_mem *m, bool on); /* off at first */
 /* The n-th writing operation from now on (0 = the next) meets this. With `sticky`, so do all that
  * follow it. */
 void volume_mem_fault_at(struct volume_mem *m, long n, enum volume_mem_fault fault, bool sticky);
+/* No room for objects, while the log, made beforehand, still takes what comes. */
+void volume_mem_objects_full(struct volume_mem *m, bool full);
 bool volume_mem_stopped(const struct volume_mem *m);
 long volume_mem_ops(const struct volume_mem *m); /* writing operations so far */
 
