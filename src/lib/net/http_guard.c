@@ -32,7 +32,8 @@ bool http_text_equal(struct bytes text, const char *other)
 static enum http_guard_state step(enum http_guard_state g, uint8_t c)
 {
     switch (g) {
-    case GUARD_METHOD: return c == ' ' ? GUARD_SLASH : c >= 'A' && c <= 'Z' ? GUARD_METHOD : GUARD_BAD;
+    case GUARD_METHOD:
+        return c == ' ' ? GUARD_SLASH : c >= 'A' && c <= 'Z' ? GUARD_METHOD : GUARD_BAD;
     case GUARD_SLASH: return c == '/' ? GUARD_TARGET : GUARD_BAD;
     case GUARD_TARGET:
         return c == ' ' ? GUARD_VERSION : is_visible(c) && c != '#' ? GUARD_TARGET : GUARD_BAD;

@@ -244,8 +244,8 @@ static void on_closed(void *arg, struct stream *stream, err why)
 
 /* ---- the server ---- */
 
-err http_server_start(struct loop *l, const char *address, const struct http_server_options *options,
-                      struct http_server **out)
+err http_server_start(struct loop *l, const char *address,
+                      const struct http_server_options *options, struct http_server **out)
 {
     static const struct stream_events events = { on_opened, on_octets, on_drained, on_closed };
     struct stream_options stream = options->stream;

@@ -40,8 +40,8 @@ struct http_server_options {
 };
 
 struct http_server;
-err http_server_start(struct loop *l, const char *address, const struct http_server_options *options,
-                      struct http_server **out) MUST_USE;
+err http_server_start(struct loop *l, const char *address,
+                      const struct http_server_options *options, struct http_server **out) MUST_USE;
 unsigned http_server_port(const struct http_server *s);
 /* No new connections; requests under way are answered, then connections close; `done` is called
  * when the last is gone. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What lib/net shares behind lib/net/loop.h: the libuv loop, work at the end of a turn, and the
- * buffers that all streams of a loop use one after the other. Nobody outside lib/net includes it. */
+ * buffers that all streams of a loop use one after the other. For lib/net only. */
 #pragma once
 
 #include <pthread.h>

@@ -169,7 +169,8 @@ static struct stream **connect_all(struct bench *b, struct tls *t, unsigned port
     return streams;
 }
 
-static void measure(struct test_pki *pki, pid_t server, unsigned port, size_t count, size_t requests)
+static void measure(struct test_pki *pki, pid_t server, unsigned port, size_t count,
+                    size_t requests)
 {
     const struct tls_files files = test_pki_files(pki, "sql");
     struct bench b = { 0 };

@@ -12,8 +12,8 @@
 #define STREAM_LINGER_US (1 * UINT64_C(1000000))
 
 static const bool allowed[STREAM_STATE_COUNT][STREAM_STATE_COUNT] = {
-    [STREAM_STATE_NONE] = { [STREAM_DIALING] = true, [STREAM_HANDSHAKE] = true, [STREAM_OPEN] = true,
-                            [STREAM_DEAD] = true },
+    [STREAM_STATE_NONE] = { [STREAM_DIALING] = true, [STREAM_HANDSHAKE] = true,
+                            [STREAM_OPEN] = true, [STREAM_DEAD] = true },
     [STREAM_DIALING] = { [STREAM_HANDSHAKE] = true, [STREAM_OPEN] = true, [STREAM_DEAD] = true },
     [STREAM_HANDSHAKE] = { [STREAM_OPEN] = true, [STREAM_DEAD] = true },
     [STREAM_OPEN] = { [STREAM_CLOSING] = true, [STREAM_DEAD] = true },
@@ -256,8 +256,9 @@ void stream_peer_ended(struct stream *s)
         stream_finish(s);
         return;
     }
-    err_set(__FILE__, __LINE__, s->state < STREAM_OPEN ? "the peer closed before the stream was open"
-                                                       : "closed by the peer");
+    bool early = s->state < STREAM_OPEN;
+    err_set(__FILE__, __LINE__,
+            early ? "the peer closed before the stream was open" : "closed by the peer");
     stream_end_with(s, (err){ ERR_CLOSED });
 }
 

@@ -43,7 +43,7 @@ err stream_listen(struct loop *l, const char *address, const struct stream_optio
     MUST_USE;
 unsigned stream_listener_port(const struct stream_listener *listener);
 size_t stream_listener_count(const struct stream_listener *listener); /* open connections */
-/* Connections that were closed before `opened`: too many, handshake or certificate bad, too slow. */
+/* Connections closed before `opened`: too many, too slow, handshake or certificate bad. */
 uint64_t stream_listener_refused(const struct stream_listener *listener);
 /* Its open streams go on; those not yet open end unheard. */
 void stream_listener_close(struct stream_listener *listener);

@@ -176,7 +176,7 @@ void stream_resume(struct stream *s)
     s->paused = false;
     if (s->state == STREAM_OPEN) {
         stream_read_start(s);
-        stream_turn(s); /* what was held comes at the end of the turn, never from inside this call */
+        stream_turn(s); /* brings what was held, never from inside this call */
     }
 }
 

@@ -90,7 +90,8 @@ static err load_own(SSL_CTX *ctx, const struct tls_files *files)
     TRY(tls_check_private(files->key));
     if (SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) != 1) {
         unsigned long code = ERR_peek_last_error();
-        if (ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH) {
+        if (ERR_GET_LIB(code) == ERR_LIB_X509 &&
+            ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH) {
             ERR_clear_error();
             FAIL(ERR_AUTH, "%s is not the key of %s", files->key, files->certificate);
         }

@@ -327,7 +327,8 @@ static err help_line(const struct setting *t, struct buf *out)
     if (t->default_value == NULL) {
         return buf_string(out, "must be given)\n");
     }
-    return buf_printf(out, "default %s)\n", t->default_value[0] != '\0' ? t->default_value : "none");
+    bool none = t->default_value[0] == '\0';
+    return buf_printf(out, "default %s)\n", none ? "none" : t->default_value);
 }
 
 err settings_help(const struct settings *s, struct buf *out)

@@ -119,8 +119,8 @@ static err fail_load(const struct settings *s, struct bytes text, const char *na
              CONFIG_VALUE_BYTES_MAX);
     }
     if (code == CYAML_ERR_INVALID_VALUE && c->field[0] != '\0') {
-        FAIL(ERR_PROTO, "%s: line %u: setting '%s' must be one value, not a list or a mapping", name,
-             c->line, c->field);
+        FAIL(ERR_PROTO, "%s: line %u: setting '%s' must be one value, not a list or a mapping",
+             name, c->line, c->field);
     }
     if (code == CYAML_ERR_INVALID_VALUE) {
         FAIL(ERR_PROTO, "%s: settings must be lines of the form 'name: value'", name);

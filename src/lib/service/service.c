@@ -156,7 +156,7 @@ static err check_loopback(const char *address)
             return OK;
         }
     }
-    FAIL(ERR_PROTO, "health_listen must be on loopback, such as 127.0.0.1:9080, and is %s", address);
+    FAIL(ERR_PROTO, "health_listen must be on loopback, such as 127.0.0.1:9080, not %s", address);
 }
 
 static err health_start(struct process *p)
