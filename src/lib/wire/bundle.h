@@ -21,7 +21,9 @@
 #define BUNDLE_APPROVED "approved.json"
 #define BUNDLE_CERTS "certs"
 #define BUNDLE_INSTITUTE "certs/institute.crt"
-#define BUNDLE_UTILITY "certs/utility.der" /* SubjectPublicKeyInfo */
+#define BUNDLE_UTILITY "certs/utility.crt"
+#define BUNDLE_REVOKED "revoked/list.json" /* signed by the institute: revoked/list.sig */
+#define BUNDLE_REVOKED_SIGNATURE "revoked/list.sig"
 
 #define BUNDLE_RECORDS_MAX 100000u /* a year at five minutes has 105,120: bills are shorter */
 #define BUNDLE_SEALS_MAX 400u

@@ -6,11 +6,6 @@
 
 #include "report/audit/inside.h"
 
-static void public_key_done(struct public_key **k)
-{
-    public_key_freep(k);
-}
-
 /* The auditor's own certificate where one is given, the bundle's otherwise. */
 static struct bytes trusted(const struct audit *a, struct bytes given, enum audit_file file)
 {
@@ -20,7 +15,7 @@ static struct bytes trusted(const struct audit *a, struct bytes given, enum audi
 void audit_bill_signature(struct audit *a)
 {
     AUTO(cert_freep) struct cert *cert = NULL;
-    AUTO(public_key_done) struct public_key *key = NULL;
+    AUTO(public_key_freep) struct public_key *key = NULL;
     struct digest hash = bill_hash(a->files->octets[AUDIT_BILL]);
 
     if (!a->files->present[AUDIT_BILL]) {
@@ -159,8 +154,8 @@ void audit_keys(struct audit *a)
 {
     AUTO(cert_freep) struct cert *cert = NULL;
     AUTO(cert_freep) struct cert *institute = NULL;
-    AUTO(public_key_done) struct public_key *key = NULL;
-    AUTO(public_key_done) struct public_key *issuer = NULL;
+    AUTO(public_key_freep) struct public_key *key = NULL;
+    AUTO(public_key_freep) struct public_key *issuer = NULL;
 
     if (!a->files->present[AUDIT_METER]) {
         found(a, E201, NOWHERE, "no certificate of the meter");

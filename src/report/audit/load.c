@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/audit/load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/file.h"
+#include "lib/base/mem.h"
+#include "lib/wire/bill.h"
+#include "lib/wire/bundle.h"
+
+#define CERTIFICATE_BYTES_MAX (16u << 10)
+#define EVIDENCE_BYTES_MAX (1u << 20)
+
+static const struct {
+    const char *name;
+    size_t max;
+} known[AUDIT_FILES] = {
+    [AUDIT_BILL] = { BUNDLE_BILL, CANON_BYTES_MAX + 1 }, /* one above: E101 is the reader's word */
+    [AUDIT_SIGNATURE] = { BUNDLE_SIGNATURE, CERTIFICATE_BYTES_MAX },
+    [AUDIT_PREVIOUS] = { BUNDLE_PREVIOUS, CANON_BYTES_MAX + 1 },
+    [AUDIT_READINGS] = { BUNDLE_READINGS, BUNDLE_READINGS_BYTES_MAX },
+    [AUDIT_SEALS] = { BUNDLE_SEALS, BUNDLE_SEALS_BYTES_MAX },
+    [AUDIT_LEAVES] = { BUNDLE_LEAVES, BUNDLE_RECORDS_MAX * DIGEST_BYTES },
+    [AUDIT_TARIFF] = { BUNDLE_TARIFF, CANON_BYTES_MAX + 1 },
+    [AUDIT_CALENDAR] = { BUNDLE_CALENDAR, CANON_BYTES_MAX + 1 },
+    [AUDIT_EVIDENCE] = { BUNDLE_EVIDENCE, EVIDENCE_BYTES_MAX },
+    [AUDIT_APPROVED] = { BUNDLE_APPROVED, CANON_BYTES_MAX + 1 },
+    [AUDIT_INSTITUTE] = { BUNDLE_INSTITUTE, CERTIFICATE_BYTES_MAX },
+    [AUDIT_METER] = { NULL, CERTIFICATE_BYTES_MAX }, /* named by the meter */
+    [AUDIT_UTILITY] = { BUNDLE_UTILITY, CERTIFICATE_BYTES_MAX },
+    [AUDIT_REVOKED] = { BUNDLE_REVOKED, CANON_BYTES_MAX + 1 },
+    [AUDIT_REVOKED_SIGNATURE] = { BUNDLE_REVOKED_SIGNATURE, CERTIFICATE_BYTES_MAX },
+};
+
+static err load_file(const char *dir, const char *name, size_t max, struct buf *out,
+                     bool *out_present)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    *out_present = false;
+    buf_clear(out);
+    out->max = max;
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
+        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
+    }
+    if (lstat(path, &st) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return OK;
+        }
+        FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        FAIL(ERR_PROTO, "%s: no regular file: links out of a bundle are refused", path);
+    }
+    TRY(file_read(path, out));
+    *out_present = true;
+    return OK;
+}
+
+/* The folder of certificates may be no link either. */
+static err check_folder(const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
+        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
+    }
+    if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        FAIL(ERR_PROTO, "%s: no folder: links out of a bundle are refused", path);
+    }
+    return OK;
+}
+
+static err load_meter_certificate(const char *dir, struct loaded *l)
+{
+    AUTO(mem_givep) struct bill *bill = mem_take(sizeof *bill);
+    char name[64];
+
+    if (bill == NULL) {
+        FAIL(ERR_LIMIT, "no memory for a bill");
+    }
+    l->files.present[AUDIT_METER] = false;
+    if (bill_parse(buf_bytes(&l->octets[AUDIT_BILL]), bill).code) {
+        return OK; /* the audit will say so */
+    }
+    snprintf(name, sizeof name, BUNDLE_CERTS "/%016" PRIx64 ".crt", bill->meter.id);
+    return load_file(dir, name, known[AUDIT_METER].max, &l->octets[AUDIT_METER],
+                     &l->files.present[AUDIT_METER]);
+}
+
+err bundle_load(const char *dir, struct loaded *out)
+{
+    struct stat st;
+
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        FAIL(ERR_IO, "%s: no such folder", dir);
+    }
+    TRY(check_folder(dir, BUNDLE_CERTS));
+    TRY(check_folder(dir, "revoked"));
+    for (size_t i = 0; i < AUDIT_FILES; i++) {
+        if (known[i].name != NULL) {
+            TRY(load_file(dir, known[i].name, known[i].max, &out->octets[i],
+                          &out->files.present[i]));
+        }
+    }
+    TRY(load_meter_certificate(dir, out));
+    for (size_t i = 0; i < AUDIT_FILES; i++) {
+        out->files.octets[i] =
+            out->files.present[i] ? buf_bytes(&out->octets[i]) : (struct bytes){ NULL, 0 };
+    }
+    return OK;
+}
+
+void bundle_loaded_done(struct loaded *l)
+{
+    for (size_t i = 0; i < AUDIT_FILES; i++) {
+        buf_done(&l->octets[i]);
+    }
+}
