@@ -326,8 +326,9 @@ uint64_t sql_fingerprint(struct bytes text)
         bool literal = t.kind == TOKEN_NUMBER || t.kind == TOKEN_TEXT || t.kind == TOKEN_PARAM ||
                        t.kind == TOKEN_ESCAPED_TEXT || token_is(&t, "NULL") ||
                        token_is(&t, "TRUE") || token_is(&t, "FALSE");
-        bool joint = t.kind == TOKEN_SIGN && strchr("(),-+", t.sign) != NULL;
-        if (in_list && (literal || joint)) {
+        bool joint = t.kind == TOKEN_SIGN && strchr("(),", t.sign) != NULL;
+        bool plus = t.kind == TOKEN_SIGN && (t.sign == '-' || t.sign == '+');
+        if (plus || (in_list && (literal || joint))) {
             continue;
         }
         in_list = literal;

@@ -50,9 +50,10 @@ static err numeric_size(struct parser *p, struct column_spec *c)
         return parse_unsupported(p, "numeric needs (precision, scale), precision up to 18");
     }
     TRY(parse_advance(p));
+    size_t at = p->token.at;
     TRY(type_number(p, 1, 1000, &precision));
     if (precision > TABLE_PRECISION_MAX) {
-        return parse_unsupported(p, "numeric has up to 18 digits here");
+        SQL_FAIL(p->error, "0A000", at, "numeric has up to %d digits here", TABLE_PRECISION_MAX);
     }
     TRY(parse_accept_sign(p, ',', &more));
     if (more) {

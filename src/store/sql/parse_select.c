@@ -177,12 +177,12 @@ static err row_count(struct parser *p, const char *keyword, struct literal **out
 {
     bool taken;
 
+    if (*out != NULL && token_is(&p->token, keyword)) {
+        return parse_syntax(p);
+    }
     TRY(parse_accept(p, keyword, &taken));
     if (!taken) {
         return OK;
-    }
-    if (*out != NULL) {
-        return parse_syntax(p);
     }
     *out = arena_take(p->arena, sizeof **out);
     if (*out == NULL) {

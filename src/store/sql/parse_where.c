@@ -128,7 +128,7 @@ static err comparison(struct parser *p, struct statement *s)
 static err parentheses(struct parser *p, uint8_t sign, int step, int *depth)
 {
     while (parse_at_sign(p, sign) && *depth + step >= 0) {
-        if (*depth >= SQL_NESTING_MAX) {
+        if (step > 0 && *depth >= SQL_NESTING_MAX) {
             SQL_FAIL(p->error, "54001", p->token.at, "more than %d nested parentheses",
                      SQL_NESTING_MAX);
         }
