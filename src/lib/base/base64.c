@@ -14,6 +14,9 @@ err base64_encode(struct bytes in, struct buf *out)
     uint32_t bits = 0;
     unsigned held = 0;
 
+    if (in.len == 0) {
+        return OK;
+    }
     TRY(buf_reserve(out, BASE64_CHARS(in.len)));
     uint8_t *at = reserved(out);
     for (size_t i = 0; i < in.len; i++) {
@@ -49,6 +52,9 @@ err base64_decode(struct bytes text, struct buf *out)
     unsigned held = 0;
     size_t count = 0;
 
+    if (text.len == 0) {
+        return OK;
+    }
     TRY(buf_reserve(out, text.len));
     uint8_t *at = reserved(out);
     for (size_t i = 0; i < text.len; i++) {

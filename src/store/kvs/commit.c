@@ -9,6 +9,7 @@
 
 /* Up to this many octets a record is put together in one piece; above it RocksDB gathers it. */
 #define RECORD_COPY_MAX 4096
+#define IDLE_S 10 /* between looks at what may be cleared away */
 
 struct committer {
     struct engine *engine;
@@ -27,6 +28,7 @@ struct committer {
     uint32_t *touched; /* per operation of the request: index into group.keys */
     size_t touched_cap;
     bool has_room;
+    struct buf replaced; /* ids of objects that nothing refers to once the group is durable */
 
     _Atomic uint64_t groups, requests, octets;
 };
@@ -71,17 +73,23 @@ static bool has_quota(const struct space *s)
     return s->settings.quota_bytes > 0 || s->settings.quota_keys > 0;
 }
 
+static uint64_t value_len(const struct kv_request *r, const struct kvs_op *op)
+{
+    return r->has_object ? r->object_len : op->value.len;
+}
+
 /* --- checking --- */
 
 static bool needs_state(const struct kvs_op *op, const struct space *s)
 {
-    return op->type != KVS_PUT || op->expect != KVS_ANY || has_quota(s);
+    return op->type != KVS_PUT || op->expect != KVS_ANY || has_quota(s) ||
+           atomic_load(&s->has_objects);
 }
 
 static err state_load(struct committer *c, struct group_key *k)
 {
     struct found f = { 0 };
-    err e = engine_get(c->engine, k->space, k->key, ENGINE_ANY, NULL, &f);
+    err e = engine_get(c->engine, k->space, k->key, ENGINE_HEAD, NULL, &f);
 
     if (e.code && e.code != ERR_MISSING) {
         return e;
@@ -90,7 +98,9 @@ static err state_load(struct committer *c, struct group_key *k)
     k->stored = true;
     k->present = !e.code;
     k->rev = f.record.rev;
-    k->value_len = f.record.value.len;
+    k->value_len = f.record.value_len;
+    k->is_object = k->present && f.record.is_object;
+    k->object = f.record.object;
     found_done(&f);
     return OK;
 }
@@ -107,13 +117,14 @@ static bool condition_holds(const struct kvs_op *op, const struct group_key *k)
     }
 }
 
-static void usage_add(struct usage_change *u, const struct kvs_op *op, const struct group_key *k)
+static void usage_add(struct usage_change *u, const struct kv_request *r, const struct kvs_op *op,
+                      const struct group_key *k)
 {
     int64_t before = k->present ? (int64_t)(k->key.len + k->value_len) : 0;
 
     if (op->type == KVS_PUT) {
         u->keys[op->space] += k->present ? 0 : 1;
-        u->octets[op->space] += (int64_t)(op->key.len + op->value.len) - before;
+        u->octets[op->space] += (int64_t)(op->key.len + value_len(r, op)) - before;
     } else if (op->type == KVS_DELETE && k->present) {
         u->keys[op->space]--;
         u->octets[op->space] -= before;
@@ -137,20 +148,32 @@ static bool usage_fits(const struct kv_request *r, const struct usage_change *u)
     return true;
 }
 
+/* Also for an object that a request of this group put: its file is there already. */
+static err value_of(struct committer *c, const struct group_key *k, struct found *f,
+                    struct bytes *out)
+{
+    if (k->stored) {
+        TRY(engine_get(c->engine, k->space, k->key, ENGINE_ANY, NULL, f));
+        *out = f->record.value;
+    } else if (k->is_object) {
+        f->record = (struct kvs_record){ .object = k->object, .value_len = k->value_len };
+        TRY(engine_object_read(c->engine, &f->record, &f->object));
+        *out = f->record.value;
+    } else {
+        *out = k->value;
+    }
+    return OK;
+}
+
 static err result_of_get(struct committer *c, struct kv_request *r, const struct group_key *k)
 {
     struct kvs_result result = { .status = k->present ? KVS_DONE : KVS_IS_ABSENT, .rev = k->rev };
-    struct found f = { 0 };
+    AUTO(found_done) struct found f = { 0 };
 
-    if (k->present && k->stored) {
-        TRY(engine_get(c->engine, k->space, k->key, ENGINE_ANY, NULL, &f));
-        result.value = f.record.value;
-    } else if (k->present) {
-        result.value = k->value;
+    if (k->present) {
+        TRY(value_of(c, k, &f, &result.value));
     }
-    err e = kvs_msr_result(&r->answer, &result);
-    found_done(&f);
-    return e;
+    return kvs_msr_result(&r->answer, &result);
 }
 
 static err result_add(struct committer *c, struct kv_request *r, const struct kvs_op *op,
@@ -229,7 +252,7 @@ static err op_check(struct committer *c, struct kv_request *r, const struct kvs_
         r->status = KV_NO_KEY;
     }
     if (has_quota(k->space)) {
-        usage_add(u, op, k);
+        usage_add(u, r, op, k);
     }
     if (r->is_batch && r->status == KV_OK) {
         r->answer_count++;
@@ -296,40 +319,72 @@ static void request_check(struct committer *c, struct kv_request *r, struct usag
 
 /* --- applying --- */
 
-static void batch_put(struct committer *c, const struct space *s, const struct kvs_op *op,
-                      uint64_t expiry_s)
+static void batch_put_large(struct committer *c, const struct space *s, const struct kvs_op *op,
+                            const uint8_t *head, size_t head_len)
 {
-    uint8_t record[RECORD_HEAD_BYTES_MAX + RECORD_COPY_MAX];
-    size_t head = record_head(c->rev, expiry_s, record);
     const char *key = (const char *)op->key.ptr;
+    const char *parts[] = { (const char *)head, (const char *)op->value.ptr };
+    const size_t sizes[] = { head_len, op->value.len };
 
-    if (op->value.len <= RECORD_COPY_MAX) {
-        if (op->value.len > 0) {
-            memcpy(record + head, op->value.ptr, op->value.len);
-        }
-        rocksdb_writebatch_put_cf(c->batch, s->family, key, op->key.len, (const char *)record,
-                                  head + op->value.len);
-        return;
-    }
-    const char *parts[] = { (const char *)record, (const char *)op->value.ptr };
-    const size_t sizes[] = { head, op->value.len };
     rocksdb_writebatch_putv_cf(c->batch, s->family, 1, &key, &op->key.len, 2, parts, sizes);
 }
 
-static void op_apply(struct committer *c, const struct kv_request *r, const struct kvs_op *op,
-                     struct group_key *k)
+static void batch_put(struct committer *c, struct space *s, const struct kv_request *r,
+                      const struct kvs_op *op, uint64_t expiry_s)
+{
+    uint8_t record[RECORD_HEAD_BYTES_MAX + RECORD_COPY_MAX];
+    size_t len = record_head(c->rev, expiry_s, record);
+
+    if (op->value.len > RECORD_COPY_MAX) {
+        batch_put_large(c, s, op, record, len);
+        return;
+    }
+    if (r->has_object) {
+        engine_object_add(c->engine, s, &r->object, c->batch);
+        len = record_of_object(c->rev, expiry_s, &r->object, r->object_len, record);
+    } else if (op->value.len > 0) {
+        memcpy(record + len, op->value.ptr, op->value.len);
+        len += op->value.len;
+    }
+    rocksdb_writebatch_put_cf(c->batch, s->family, (const char *)op->key.ptr, op->key.len,
+                              (const char *)record, len);
+}
+
+/* Should there be no memory for the note, the file goes at the next open. */
+static void object_replace(struct committer *c, struct group_key *k)
+{
+    if (k->present && k->is_object) {
+        engine_object_remove(c->engine, &k->object, c->batch);
+        (void)buf_append(&c->replaced, BYTES_OF(k->object.octets)).code;
+    }
+}
+
+static void put_apply(struct committer *c, struct kv_request *r, const struct kvs_op *op,
+                      struct group_key *k)
 {
     struct space *s = r->spaces[op->space];
+    uint64_t ttl_s = op->ttl_s > 0 ? op->ttl_s : s->settings.ttl_s;
 
+    object_replace(c, k);
+    batch_put(c, s, r, op, ttl_s > 0 ? c->now_s + ttl_s : 0);
+    *k = (struct group_key){ .space = s, .key = k->key, .hash = k->hash, .request = k->request,
+                             .known = true, .present = true, .rev = c->rev,
+                             .value_len = value_len(r, op), .value = op->value,
+                             .is_object = r->has_object, .object = r->object };
+    r->has_object = false; /* the space's, from now on */
+}
+
+static void op_apply(struct committer *c, struct kv_request *r, const struct kvs_op *op,
+                     struct group_key *k)
+{
     if (op->type == KVS_PUT) {
-        uint64_t ttl_s = op->ttl_s > 0 ? op->ttl_s : s->settings.ttl_s;
-        batch_put(c, s, op, ttl_s > 0 ? c->now_s + ttl_s : 0);
-        *k = (struct group_key){ .space = s, .key = k->key, .hash = k->hash, .request = k->request,
-                                 .known = true, .present = true, .rev = c->rev,
-                                 .value_len = op->value.len, .value = op->value };
+        put_apply(c, r, op, k);
     } else if (op->type == KVS_DELETE && k->present) {
-        rocksdb_writebatch_delete_cf(c->batch, s->family, (const char *)op->key.ptr, op->key.len);
+        object_replace(c, k);
+        rocksdb_writebatch_delete_cf(c->batch, k->space->family, (const char *)op->key.ptr,
+                                     op->key.len);
         k->present = false;
+        k->is_object = false;
         k->rev = 0;
     }
 }
@@ -436,9 +491,31 @@ static void group_count(struct committer *c, const struct kv_request *list)
     atomic_fetch_add(&c->octets, octets);
 }
 
+static void replaced_abandon(struct committer *c)
+{
+    struct bytes ids = buf_bytes(&c->replaced);
+    struct object_id id;
+
+    while (!bytes_read_copy(&ids, id.octets, sizeof id.octets).code) {
+        engine_object_abandon(c->engine, &id);
+    }
+}
+
+static void group_write(struct committer *c, struct kv_request *list)
+{
+    err e = engine_write(c->engine, c->batch, c->rev);
+
+    if (e.code) {
+        group_fail(c, list, e);
+    } else if (c->replaced.len > 0) {
+        replaced_abandon(c);
+    }
+}
+
 static void group_commit(struct committer *c, struct kv_request *list)
 {
     c->request = 0;
+    buf_clear(&c->replaced);
     c->now_s = engine_utc_s(c->engine);
     c->has_room = engine_disk_has_room(c->engine);
     rocksdb_writebatch_clear(c->batch);
@@ -446,10 +523,7 @@ static void group_commit(struct committer *c, struct kv_request *list)
         request_work(c, r);
     }
     if (rocksdb_writebatch_count(c->batch) > 0) {
-        err e = engine_write(c->engine, c->batch, c->rev);
-        if (e.code) {
-            group_fail(c, list, e);
-        }
+        group_write(c, list);
     }
     group_clear(&c->group);
     group_count(c, list);
@@ -461,12 +535,12 @@ static void *committer_run(void *arg)
     struct committer *c = arg;
     struct kv_request *list;
 
-    while ((list = request_queue_take(&c->queue, COMMIT_GROUP_MAX, COMMIT_GROUP_BYTES_MAX)) !=
-           NULL) {
-        if (list->run != NULL) {
+    while (request_queue_take(&c->queue, COMMIT_GROUP_MAX, COMMIT_GROUP_BYTES_MAX, IDLE_S,
+                              &list)) {
+        if (list != NULL && list->run != NULL) {
             list->run(c->engine, list);
             list->done(list);
-        } else {
+        } else if (list != NULL) {
             group_commit(c, list);
         }
         engine_reap(c->engine);
@@ -479,6 +553,7 @@ static void committer_free(struct committer *c)
     group_done(&c->group);
     rocksdb_writebatch_destroy(c->batch);
     request_queue_done(&c->queue);
+    buf_done(&c->replaced);
     mem_give(c->touched);
     mem_give(c);
 }
@@ -495,6 +570,7 @@ err committer_start(struct engine *e, void (*failed)(void *arg, err why), void *
     c->failed = failed;
     c->arg = arg;
     c->rev = engine_rev(e);
+    c->replaced.max = GROUP_KEYS_MAX * OBJECT_ID_BYTES;
     c->batch = rocksdb_writebatch_create();
     request_queue_init(&c->queue, COMMIT_QUEUE_MAX);
     if (pthread_create(&c->thread, NULL, committer_run, c) != 0) {

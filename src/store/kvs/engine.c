@@ -13,13 +13,17 @@
 #define META_SPACE_ID "space_id" /* the last id given: never given again */
 #define META_SPACE "s/"
 #define META_USAGE "u/"
+#define META_OBJECTS "o/" /* this space has objects */
+#define OBJECT_GRACE_US (60 * US_PER_S)
+#define OBJECT_RETRIES 3
+#define OBJECTS_WAITING_MAX 1000000 /* as many as a volume has files */
 #define DISK_LOOK_US US_PER_S
 
 struct engine {
     struct volume *volume; /* borrowed */
     struct kvs_db *db;
     rocksdb_t *rocks;
-    rocksdb_column_family_handle_t *meta;
+    rocksdb_column_family_handle_t *meta, *objects;
     rocksdb_writeoptions_t *sync;
     rocksdb_readoptions_t *read, *read_cached;
     struct engine_options options;
@@ -30,6 +34,9 @@ struct engine {
     struct space *dropped; /* waiting for their last reference; the committer's */
     size_t space_count;
     uint32_t space_id;
+
+    pthread_mutex_t objects_lock;
+    struct buf abandoned; /* rows of (time u64, id[16]), oldest first */
 
     uint64_t disk_look_us; /* the committer's */
     bool disk_has_room;
@@ -82,6 +89,7 @@ void found_done(struct found *f)
         rocksdb_pinnableslice_destroy(f->pin);
         f->pin = NULL;
     }
+    buf_done(&f->object);
 }
 
 /* RocksDB says so when a read from memory alone cannot tell. */
@@ -119,18 +127,46 @@ static struct bytes pinned(const rocksdb_pinnableslice_t *pin)
     return (struct bytes){ (const uint8_t *)ptr, len };
 }
 
+static err get_record(struct engine *e, const struct space *s, struct bytes key,
+                      const rocksdb_readoptions_t *how, struct found *f)
+{
+    TRY(get_raw(e, s->family, key, how, &f->pin));
+    TRY(record_read(pinned(f->pin), &f->record));
+    if (f->record.expiry_s > 0 && record_expired(&f->record, engine_utc_s(e))) {
+        FAIL(ERR_MISSING, "the key has expired");
+    }
+    return OK;
+}
+
+err engine_object_read(struct engine *e, struct kvs_record *record, struct buf *room)
+{
+    buf_clear(room);
+    if (room->max == 0) {
+        room->max = KVS_VALUE_BYTES_MAX;
+    }
+    err result = object_read(e->volume, &record->object, record->value_len, room);
+    if (result.code == ERR_MISSING) {
+        FAIL(ERR_AGAIN, "the object was replaced meanwhile");
+    }
+    TRY(result);
+    record->value = buf_bytes(room);
+    return OK;
+}
+
 static err get_with(struct engine *e, const struct space *s, struct bytes key,
-                    const rocksdb_readoptions_t *how, struct found *out)
+                    enum engine_read what, const rocksdb_readoptions_t *how, struct found *out)
 {
     AUTO(found_done) struct found f = { 0 };
 
-    TRY(get_raw(e, s->family, key, how, &f.pin));
-    TRY(record_read(pinned(f.pin), &f.record));
-    if (f.record.expiry_s > 0 && record_expired(&f.record, engine_utc_s(e))) {
-        FAIL(ERR_MISSING, "the key has expired");
+    TRY(get_record(e, s, key, how, &f));
+    if (f.record.is_object && what == ENGINE_CACHED) {
+        FAIL(ERR_AGAIN, "an object is not in memory");
+    }
+    if (f.record.is_object && what == ENGINE_ANY) {
+        TRY(engine_object_read(e, &f.record, &f.object));
     }
     *out = f;
-    f.pin = NULL;
+    f = (struct found){ 0 };
     return OK;
 }
 
@@ -142,14 +178,30 @@ static rocksdb_readoptions_t *snapshot_options(const rocksdb_snapshot_t *snapsho
     return how;
 }
 
+/* Without a snapshot an object may be replaced and gone between its record and its octets, if the
+ * reader slept long: then there is a newer record. */
+static err get_newest(struct engine *e, const struct space *s, struct bytes key,
+                      enum engine_read how, struct found *out)
+{
+    err result = OK;
+
+    for (unsigned i = 0; i < OBJECT_RETRIES; i++) {
+        result = get_with(e, s, key, how, how == ENGINE_CACHED ? e->read_cached : e->read, out);
+        if (result.code != ERR_AGAIN || how == ENGINE_CACHED) {
+            break;
+        }
+    }
+    return result;
+}
+
 err engine_get(struct engine *e, const struct space *s, struct bytes key, enum engine_read how,
                const rocksdb_snapshot_t *snapshot, struct found *out)
 {
     if (snapshot == NULL) {
-        return get_with(e, s, key, how == ENGINE_CACHED ? e->read_cached : e->read, out);
+        return get_newest(e, s, key, how, out);
     }
     rocksdb_readoptions_t *at = snapshot_options(snapshot);
-    err result = get_with(e, s, key, at, out);
+    err result = get_with(e, s, key, how, at, out);
     rocksdb_readoptions_destroy(at);
     return result;
 }
@@ -187,11 +239,12 @@ static void batch_put(rocksdb_writebatch_t *batch, rocksdb_column_family_handle_
     rocksdb_writebatch_put_cf(batch, family, key, strlen(key), (const char *)value.ptr, value.len);
 }
 
-static void usage_key(const struct space *s, char out[16])
+/* "u/0000beef": what is kept for a space under its id. */
+static void id_key(const char *prefix, const struct space *s, char out[16])
 {
     static const char hex[] = "0123456789abcdef";
 
-    memcpy(out, META_USAGE, 2);
+    memcpy(out, prefix, 2);
     for (unsigned i = 0; i < 8; i++) {
         out[2 + i] = hex[s->id >> (28 - 4 * i) & 15];
     }
@@ -203,7 +256,7 @@ static void usage_put(struct engine *e, struct space *s, rocksdb_writebatch_t *b
     uint8_t raw[SPACE_USAGE_BYTES];
     char key[16];
 
-    usage_key(s, key);
+    id_key(META_USAGE, s, key);
     store_u64(raw, atomic_load(&s->used_keys));
     store_u64(raw + 8, atomic_load(&s->used_bytes));
     batch_put(batch, e->meta, key, BYTES_OF(raw));
@@ -231,7 +284,7 @@ static err usage_load(struct engine *e, struct space *s)
     uint64_t keys;
     uint64_t octets;
 
-    usage_key(s, key);
+    id_key(META_USAGE, s, key);
     TRY(get_raw(e, e->meta, bytes_of_string(key), e->read, &f.pin));
     struct bytes raw = pinned(f.pin);
     TRY(bytes_read_u64(&raw, &keys));
@@ -266,6 +319,141 @@ err engine_write(struct engine *e, rocksdb_writebatch_t *batch, uint64_t rev)
         return result;
     }
     atomic_store_explicit(&e->rev, rev, memory_order_release);
+    return OK;
+}
+
+/* --- large values --- */
+
+err engine_object_write(struct engine *e, struct bytes value, struct object_id *out)
+{
+    struct volume_figures figures = { 0 };
+
+    volume_info(e->volume, &figures);
+    if (figures.disk_free_bytes > 0 &&
+        figures.disk_free_bytes < e->options.disk_free_min_bytes + value.len) {
+        FAIL(ERR_LIMIT, "the disk reserve is reached");
+    }
+    return object_write(e->volume, value, out);
+}
+
+/* Should there be no memory for the note, the file goes at the next open. */
+void engine_object_abandon(struct engine *e, const struct object_id *id)
+{
+    pthread_mutex_lock(&e->objects_lock);
+    if (!buf_reserve(&e->abandoned, 8 + OBJECT_ID_BYTES).code) {
+        uint8_t *at = e->abandoned.ptr + e->abandoned.len;
+        store_u64(at, time_monotonic_us());
+        memcpy(at + 8, id->octets, OBJECT_ID_BYTES);
+        e->abandoned.len += 8 + OBJECT_ID_BYTES;
+    }
+    pthread_mutex_unlock(&e->objects_lock);
+}
+
+void engine_object_add(struct engine *e, struct space *s, const struct object_id *id,
+                       rocksdb_writebatch_t *batch)
+{
+    uint8_t raw[4];
+
+    if (!atomic_load(&s->has_objects)) {
+        char key[16];
+        id_key(META_OBJECTS, s, key);
+        batch_put(batch, e->meta, key, (struct bytes){ 0 });
+        atomic_store(&s->has_objects, true);
+    }
+    store_u32(raw, s->id);
+    rocksdb_writebatch_put_cf(batch, e->objects, (const char *)id->octets, OBJECT_ID_BYTES,
+                              (const char *)raw, sizeof raw);
+}
+
+void engine_object_remove(struct engine *e, const struct object_id *id,
+                          rocksdb_writebatch_t *batch)
+{
+    rocksdb_writebatch_delete_cf(batch, e->objects, (const char *)id->octets, OBJECT_ID_BYTES);
+}
+
+/* Takes the oldest id whose time is over. */
+static bool abandoned_take(struct engine *e, uint64_t now_us, size_t *at, struct object_id *out)
+{
+    pthread_mutex_lock(&e->objects_lock);
+    bool due = *at < e->abandoned.len &&
+               now_us - load_u64(e->abandoned.ptr + *at) >= e->options.object_grace_us;
+    if (due) {
+        memcpy(out->octets, e->abandoned.ptr + *at + 8, OBJECT_ID_BYTES);
+        *at += 8 + OBJECT_ID_BYTES;
+    } else if (*at > 0) {
+        buf_consume(&e->abandoned, *at);
+        buf_shrink(&e->abandoned);
+    }
+    pthread_mutex_unlock(&e->objects_lock);
+    return due;
+}
+
+static void objects_sweep(struct engine *e)
+{
+    uint64_t now_us = time_monotonic_us();
+    struct object_id id;
+    size_t at = 0;
+
+    while (abandoned_take(e, now_us, &at, &id)) {
+        /* One that cannot be deleted now goes at the next open. */
+        (void)object_delete(e->volume, &id).code;
+    }
+    if (at > 0) {
+        (void)volume_commit(e->volume).code;
+    }
+}
+
+/* The ids of all objects of a space, 16 octets each. */
+static err objects_of(struct engine *e, const struct space *s, struct buf *out)
+{
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(e->rocks, e->read, e->objects);
+    err result = OK;
+    char *text = NULL;
+
+    for (rocksdb_iter_seek_to_first(it); !result.code && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        size_t key_len;
+        size_t len;
+        const uint8_t *key = (const uint8_t *)rocksdb_iter_key(it, &key_len);
+        const uint8_t *raw = (const uint8_t *)rocksdb_iter_value(it, &len);
+        if (key_len == OBJECT_ID_BYTES && len == 4 && load_u32(raw) == s->id) {
+            result = buf_append(out, (struct bytes){ key, key_len });
+        }
+    }
+    rocksdb_iter_get_error(it, &text);
+    rocksdb_iter_destroy(it);
+    err iterated = kvs_rocks_err(text);
+    return result.code ? result : iterated;
+}
+
+/* Calls `each` for the ids in a row of them. */
+static void ids_each(struct bytes ids, void (*each)(void *arg, const struct object_id *id),
+                     void *arg)
+{
+    struct object_id id;
+
+    while (!bytes_read_copy(&ids, id.octets, sizeof id.octets).code) {
+        each(arg, &id);
+    }
+}
+
+/* Files that no record can refer to: their commit never came, or their end was cut short. */
+static err objects_clean(struct engine *e)
+{
+    AUTO(buf_done) struct buf ids = { .max = (size_t)OBJECTS_WAITING_MAX * OBJECT_ID_BYTES };
+    struct object_id id;
+
+    TRY(object_list(e->volume, &ids));
+    struct bytes rest = buf_bytes(&ids);
+    while (rest.len > 0) {
+        AUTO(found_done) struct found f = { 0 };
+        TRY(bytes_read_copy(&rest, id.octets, sizeof id.octets));
+        err known = get_raw(e, e->objects, BYTES_OF(id.octets), e->read, &f.pin);
+        if (known.code == ERR_MISSING) {
+            known = object_delete(e->volume, &id);
+        }
+        TRY(known);
+    }
     return OK;
 }
 
@@ -422,7 +610,7 @@ static err space_count_up(struct engine *e, struct space *s)
         if (!record_read((struct bytes){ (const uint8_t *)raw, len }, &record).code &&
             !record_expired(&record, engine_utc_s(e))) {
             keys++;
-            octets += key_len + record.value.len;
+            octets += key_len + record.value_len;
         }
     }
     rocksdb_iter_get_error(it, &text);
@@ -464,19 +652,49 @@ static void space_unlist(struct engine *e, struct space *s)
     e->dropped = s;
 }
 
+struct removal {
+    struct engine *engine;
+    rocksdb_writebatch_t *batch;
+};
+
+static void object_remove(void *arg, const struct object_id *id)
+{
+    struct removal *r = arg;
+
+    engine_object_remove(r->engine, id, r->batch);
+}
+
+static void object_abandon(void *arg, const struct object_id *id)
+{
+    engine_object_abandon(arg, id);
+}
+
+static void entry_remove(struct engine *e, const struct space *s, rocksdb_writebatch_t *batch)
+{
+    char key[KVS_SPACE_CHARS_MAX + 3];
+
+    entry_key(s, key);
+    rocksdb_writebatch_delete_cf(batch, e->meta, key, strlen(key));
+    id_key(META_USAGE, s, key);
+    rocksdb_writebatch_delete_cf(batch, e->meta, key, strlen(key));
+    id_key(META_OBJECTS, s, key);
+    rocksdb_writebatch_delete_cf(batch, e->meta, key, strlen(key));
+}
+
 err engine_space_drop(struct engine *e, struct space *s)
 {
-    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    char entry[KVS_SPACE_CHARS_MAX + 3];
-    char usage[16];
+    AUTO(buf_done) struct buf ids = { .max = (size_t)OBJECTS_WAITING_MAX * OBJECT_ID_BYTES };
 
-    entry_key(s, entry);
-    usage_key(s, usage);
-    rocksdb_writebatch_delete_cf(batch, e->meta, entry, strlen(entry));
-    rocksdb_writebatch_delete_cf(batch, e->meta, usage, strlen(usage));
-    err result = write_sync(e, batch);
-    rocksdb_writebatch_destroy(batch);
+    if (atomic_load(&s->has_objects)) {
+        TRY(objects_of(e, s, &ids));
+    }
+    struct removal removal = { e, rocksdb_writebatch_create() };
+    entry_remove(e, s, removal.batch);
+    ids_each(buf_bytes(&ids), object_remove, &removal);
+    err result = write_sync(e, removal.batch);
+    rocksdb_writebatch_destroy(removal.batch);
     TRY(result);
+    ids_each(buf_bytes(&ids), object_abandon, e);
     atomic_store(&s->dropped, true);
     space_unlist(e, s);
     space_release(s);
@@ -486,6 +704,8 @@ err engine_space_drop(struct engine *e, struct space *s)
 void engine_reap(struct engine *e)
 {
     struct space **at = &e->dropped;
+
+    objects_sweep(e);
 
     while (*at != NULL) {
         struct space *s = *at;
@@ -502,6 +722,17 @@ void engine_reap(struct engine *e)
 
 /* --- open and close --- */
 
+static err objects_load(struct engine *e, struct space *s)
+{
+    AUTO(found_done) struct found f = { 0 };
+    char key[16];
+
+    id_key(META_OBJECTS, s, key);
+    err known = get_raw(e, e->meta, bytes_of_string(key), e->read, &f.pin);
+    atomic_store(&s->has_objects, !known.code);
+    return known.code == ERR_MISSING ? OK : known;
+}
+
 static err space_load(struct engine *e, struct bytes name, struct bytes entry)
 {
     AUTO(space_freep) struct space *s = NULL;
@@ -516,6 +747,7 @@ static err space_load(struct engine *e, struct bytes name, struct bytes entry)
         FAIL(ERR_CORRUPT, "space %s has no family %s", s->name, s->family_name);
     }
     TRY(err_context(usage_load(e, s), "usage of space %s", s->name));
+    TRY(objects_load(e, s));
     space_publish(e, TAKE(s));
     return OK;
 }
@@ -603,12 +835,14 @@ static err engine_load(struct engine *e)
     TRY(kvs_db_open(e->volume, &e->options.db, &e->db));
     e->rocks = kvs_db_rocks(e->db);
     e->meta = kvs_db_family(e->db, "default");
-    assert(e->meta != NULL);
+    e->objects = kvs_db_family(e->db, "objects");
+    assert(e->meta != NULL && e->objects != NULL);
     TRY(meta_number(e, META_REV, e->read, &rev));
     TRY(meta_number(e, META_SPACE_ID, e->read, &id));
     e->space_id = (uint32_t)id;
     atomic_store(&e->rev, rev);
     TRY(spaces_load(e));
+    TRY(objects_clean(e));
     return orphans_drop(e);
 }
 
@@ -622,7 +856,12 @@ err engine_open(struct volume *v, const struct engine_options *options, struct e
     e->volume = v;
     e->options = *options;
     e->options.utc_s = options->utc_s != NULL ? options->utc_s : system_utc_s;
+    if (e->options.object_grace_us == 0) {
+        e->options.object_grace_us = OBJECT_GRACE_US;
+    }
+    e->abandoned.max = (size_t)OBJECTS_WAITING_MAX * (8 + OBJECT_ID_BYTES);
     pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->objects_lock, NULL);
     options_make(e);
     err result = engine_load(e);
     if (result.code) {
@@ -656,6 +895,8 @@ void engine_close(struct engine *e)
     rocksdb_writeoptions_destroy(e->sync);
     rocksdb_readoptions_destroy(e->read);
     rocksdb_readoptions_destroy(e->read_cached);
+    buf_done(&e->abandoned);
     pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->objects_lock);
     mem_give(e);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/wire/kvs_api.h"
 #include "store/kvs/kvs_options.h"
+#include "store/kvs/object.h"
 #include "store/kvs/record.h"
 
 #define SPACES_MAX 120 /* families but those of the engine itself */
@@ -31,6 +32,7 @@ struct space {
     _Atomic uint32_t refs;
     _Atomic bool dropped;
     _Atomic uint64_t used_keys, used_bytes; /* exact while there is a quota, else 0 */
+    _Atomic bool has_objects;               /* then a put must look at what it replaces */
     bool usage_changed;                     /* the committer's */
     struct space *next;
 };
@@ -38,6 +40,7 @@ struct space {
 struct engine_options {
     struct kvs_db_config db;      /* `family` is set by the engine */
     uint64_t disk_free_min_bytes; /* below it puts are refused; 0 = none */
+    uint64_t object_grace_us;     /* how long a replaced object may still be read; 0 = 60 s */
     uint64_t (*utc_s)(void);      /* NULL = the system's */
 };
 
@@ -77,7 +80,7 @@ err engine_space_change(struct engine *e, struct space *s, const struct space_se
     MUST_USE;
 /* The space is gone for new requests; its family goes with the last reference. */
 err engine_space_drop(struct engine *e, struct space *s) MUST_USE;
-/* Drops the families of spaces that nobody holds any more. */
+/* Drops the families of spaces that nobody holds any more, and objects whose time is over. */
 void engine_reap(struct engine *e);
 
 /* --- writing, by the committer --- */
@@ -88,16 +91,34 @@ err engine_write(struct engine *e, rocksdb_writebatch_t *batch, uint64_t rev) MU
 /* Marks that the quota figures of this space are to go into the next batch. */
 void engine_usage_changed(struct engine *e, struct space *s);
 
+/* --- large values --- */
+
+/* Any thread that may block. ERR_LIMIT: the disk reserve is reached. The object is the caller's
+ * until a commit refers to it or engine_object_abandon takes it. */
+err engine_object_write(struct engine *e, struct bytes value, struct object_id *out) MUST_USE;
+/* Any thread, never blocks: nothing refers to the object, it may go. */
+void engine_object_abandon(struct engine *e, const struct object_id *id);
+/* The committer: the batch makes the space refer to an object; no longer refers to one. The latter
+ * is to be abandoned when the batch is durable. */
+void engine_object_add(struct engine *e, struct space *s, const struct object_id *id,
+                       rocksdb_writebatch_t *batch);
+void engine_object_remove(struct engine *e, const struct object_id *id,
+                          rocksdb_writebatch_t *batch);
+/* Reads the value of a record that is an object into `room`. ERR_LIMIT as of the buffer. */
+err engine_object_read(struct engine *e, struct kvs_record *record, struct buf *room) MUST_USE;
+
 /* --- reading --- */
 
 struct found {
     rocksdb_pinnableslice_t *pin;
-    struct kvs_record record; /* borrows from pin */
+    struct buf object;        /* its octets, where the value is an object */
+    struct kvs_record record; /* borrows from pin or object */
 };
 void found_done(struct found *f);
 
 enum engine_read {
     ENGINE_ANY,    /* may wait for a disk */
+    ENGINE_HEAD,   /* the same, without the octets of an object */
     ENGINE_CACHED, /* from memory only, else ERR_AGAIN: fit for a network loop */
 };
 

@@ -51,6 +51,27 @@ static void a_record_comes_back_as_it_was_written(void **state)
     assert_int_equal(r.value.len, 0);
 }
 
+static void a_locator_comes_back_as_it_was_written(void **state)
+{
+    uint8_t raw[RECORD_HEAD_BYTES_MAX + RECORD_OBJECT_BYTES];
+    struct object_id id = { { 0xaa, 1, 2, 3 } };
+    struct kvs_record r;
+
+    (void)state;
+    size_t len = record_of_object(7, 0, &id, 1u << 20, raw);
+    assert_hex(((struct bytes){ raw, len }),
+               "010000000000000007" "aa010203000000000000000000000000" "0000000000100000");
+    assert_ok(record_read((struct bytes){ raw, len }, &r));
+    assert_true(r.is_object);
+    assert_memory_equal(r.object.octets, id.octets, 16);
+    assert_int_equal(r.value_len, 1u << 20);
+    assert_int_equal(r.value.len, 0);
+    len = record_of_object(7, 9, &id, 5, raw);
+    assert_ok(record_read((struct bytes){ raw, len }, &r));
+    assert_int_equal(r.expiry_s, 9);
+    assert_err(record_read((struct bytes){ raw, len - 1 }, &r), ERR_CORRUPT);
+}
+
 static void a_record_of_another_form_is_corrupt(void **state)
 {
     uint8_t raw[RECORD_HEAD_BYTES_MAX] = { 0 };
@@ -64,7 +85,9 @@ static void a_record_of_another_form_is_corrupt(void **state)
     for (size_t n = 0; n < RECORD_HEAD_BYTES_MAX; n++) {
         assert_err(record_read((struct bytes){ raw, n }, &r), ERR_CORRUPT);
     }
-    raw[0] = 1; /* a value kept elsewhere is not written by this version */
+    raw[0] = 1; /* a locator has 24 octets */
+    assert_err(record_read(BYTES_OF(raw), &r), ERR_CORRUPT);
+    raw[0] = 2;
     assert_err(record_read(BYTES_OF(raw), &r), ERR_CORRUPT);
     raw[0] = 8;
     assert_err(record_read(BYTES_OF(raw), &r), ERR_CORRUPT);
@@ -246,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_comes_back_as_it_was_written),
+        cmocka_unit_test(a_locator_comes_back_as_it_was_written),
         cmocka_unit_test(a_record_of_another_form_is_corrupt),
         cmocka_unit_test(a_family_tells_its_options_by_its_name),
         HERE(spaces_are_there_after_a_reopen),

@@ -73,7 +73,7 @@ void ask_free(struct ask *a)
     if (a->exchange != NULL) {
         http_set_user(a->exchange, NULL);
     }
-    kv_request_release(&a->request);
+    kv_request_release(a->gateway->engine, &a->request);
     a->gateway->body_octets -= a->body_counted;
     buf_done(&a->request.answer);
     buf_done(&a->body);
@@ -90,7 +90,8 @@ void ask_refuse_later(struct ask *a, enum refusal r, const char *field)
 
 static void ask_counted(const struct ask *a, size_t octets_out)
 {
-    count_request(a->verb, time_monotonic_us() - a->started_us, a->body.len, octets_out);
+    count_request(a->verb, time_monotonic_us() - a->started_us,
+                  a->body.len + a->body_forgotten, octets_out);
 }
 
 void ask_answer(struct ask *a, unsigned status, const char *type, struct bytes body)
@@ -235,8 +236,9 @@ static void body_add(struct ask *a, struct bytes part, size_t body_max, enum ref
     body_count(a);
 }
 
-static void body_forget(struct ask *a)
+void ask_body_forget(struct ask *a)
 {
+    a->body_forgotten += a->body.len;
     buf_done(&a->body);
     a->gateway->body_octets -= a->body_counted;
     a->body_counted = 0;
@@ -255,7 +257,7 @@ err ask_body_piece(struct ask *a, struct bytes part, size_t body_max, enum refus
     if (a->refused == REFUSE_NOTHING) {
         return OK;
     }
-    body_forget(a);
+    ask_body_forget(a);
     a->request.octets += part.len;
     if (a->refused == too_large ||
         (a->refused == REFUSE_AUTH && a->request.octets > AUTH_BODY_BYTES_MAX) ||

@@ -14,7 +14,7 @@
 #include "store/kvs/gateway_fixture.h"
 #include "store/kvs/volume_fixture.h"
 
-#define ANSWER_CHARS (4u << 20)
+#define ANSWER_CHARS ((64u << 20) + 4096)
 
 /* --- keys --- */
 

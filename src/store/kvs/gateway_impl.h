@@ -45,6 +45,7 @@ struct ask {
     bool json;             /* the answer is to be JSON */
     struct buf body;       /* of the request, or bounds of a scan */
     size_t body_counted;   /* octets of it in gateway.body_octets */
+    size_t body_forgotten; /* octets that came and are kept no more */
     bool match, none_match; /* a condition on a read: this rev, not this rev */
     uint64_t match_rev;
     char space[KVS_SPACE_CHARS_MAX + 1];
@@ -80,6 +81,7 @@ bool ask_scope(struct ask *a, enum api_verb verb, struct bytes space, struct byt
 
 /* Pieces of a body, for routes that take one. */
 err ask_body_piece(struct ask *a, struct bytes part, size_t body_max, enum refusal too_large);
+void ask_body_forget(struct ask *a); /* gives its memory back */
 /* If-Match and If-None-Match as an expectation of a write. */
 void ask_conditions(struct ask *a);
 void ask_etag(struct ask *a, uint64_t rev);

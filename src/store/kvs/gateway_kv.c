@@ -2,9 +2,6 @@
 /* PUT, GET, HEAD and DELETE of /v1/kv/{space}/{key}. */
 #include "store/kvs/gateway_impl.h"
 
-/* One commit frame of the volume holds at most 24 MiB. */
-#define VALUE_BYTES_MAX (16u << 20)
-
 /* --- put and delete --- */
 
 static void ttl_read(struct ask *a)
@@ -55,7 +52,15 @@ err put_piece(void *arg, struct http_exchange *x, struct bytes part, bool last)
             ttl_read(a);
         }
     }
-    return ask_body_piece(a, part, VALUE_BYTES_MAX, REFUSE_VALUE_LARGE);
+    return ask_body_piece(a, part, KVS_VALUE_BYTES_MAX, REFUSE_VALUE_LARGE);
+}
+
+/* The body is in the object now: it need not wait for the commit. */
+static void object_written(struct ask *a)
+{
+    ask_body_forget(a);
+    a->request.octets = a->key_len;
+    ask_commit(a, written);
 }
 
 void put_handle(void *arg, struct http_exchange *x)
@@ -69,7 +74,11 @@ void put_handle(void *arg, struct http_exchange *x)
     }
     a->request.op.value = buf_bytes(&a->body);
     a->request.octets = a->key_len + a->body.len;
-    ask_commit(a, written);
+    if (a->body.len >= OBJECT_BYTES_MIN) {
+        ask_read(a, run_object_write, object_written);
+    } else {
+        ask_commit(a, written);
+    }
 }
 
 void delete_handle(void *arg, struct http_exchange *x)

@@ -161,6 +161,42 @@ static void everything_is_there_after_a_restart(void **state)
     assert_string_equal(header_of(call("PUT", "/v1/kv/s/b", "", "w"), "ETag"), "\"2\"");
 }
 
+/* A body of any size, and the answer's body compared with it. */
+static void check_large(size_t size)
+{
+    char head[512];
+    int n = snprintf(head, sizeof head,
+                     "PUT /v1/kv/s/large HTTP/1.1\r\nHost: k\r\n%sContent-Length: %zu\r\n\r\n",
+                     s.all, size);
+    char *request = malloc((size_t)n + size);
+
+    memcpy(request, head, (size_t)n);
+    for (size_t i = 0; i < size; i++) {
+        request[(size_t)n + i] = (char)('a' + (i * 7 + (i >> 10)) % 26);
+    }
+    assert_int_equal(status_of(site_raw(&s, request, (size_t)n + size)), 204);
+    const char *a = call("GET", "/v1/kv/s/large", "", NULL);
+    assert_int_equal(status_of(a), 200);
+    assert_int_equal(strtoull(header_of(a, "Content-Length"), NULL, 10), size);
+    assert_memory_equal(body_of(a), request + n, size);
+    free(request);
+}
+
+static void a_value_of_any_size_comes_back(void **state)
+{
+    static const size_t sizes[] = { 4095, 4096, 16368, (128u << 10) - 1, 128u << 10,
+                                    (128u << 10) + 1, 1u << 20, 3000001 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        check_large(sizes[i]);
+    }
+    check_large(KVS_VALUE_BYTES_MAX);
+    site_restart(&s);
+    const char *a = call("HEAD", "/v1/kv/s/large", "Connection: close\r\n", NULL);
+    assert_string_equal(header_of(a, "Content-Length"), "67108864");
+}
+
 /* --- pages --- */
 
 static json_t *page(const char *query)
@@ -757,6 +793,7 @@ int main(void)
         HERE(a_value_ends_at_its_time),
         HERE(a_chunked_body_is_a_body),
         HERE(everything_is_there_after_a_restart),
+        HERE(a_value_of_any_size_comes_back),
         HERE(a_page_is_named_by_prefix_start_and_end),
         HERE(tokens_lead_through_all_pages),
         HERE(a_page_tells_its_snapshot_range_and_successor),

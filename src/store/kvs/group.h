@@ -18,7 +18,9 @@ struct group_key {
     bool stored;        /* the value is the stored one, not that of a request in this group */
     uint64_t rev;
     uint64_t value_len;
-    struct bytes value; /* unless stored */
+    struct bytes value; /* unless stored or an object */
+    bool is_object;
+    struct object_id object;
 };
 
 struct group {

@@ -19,7 +19,7 @@ static void *reader_run(void *arg)
     struct readers *p = arg;
     struct kv_request *r;
 
-    while ((r = request_queue_take(&p->queue, 1, 0)) != NULL) {
+    while (request_queue_take(&p->queue, 1, 0, 0, &r)) {
         r->run(p->engine, r);
         r->done(r);
     }

@@ -24,7 +24,7 @@ static const struct {
                      "1 to 1024 octets", "escape every octet but unreserved characters as %XX" },
     [REFUSE_FIELD] = { 400, "field", "a field is not as it should be", NULL, NULL },
     [REFUSE_SPACE] = { 400, "space", "not the name of a space", "[a-z0-9][a-z0-9._-]{0,62}", NULL },
-    [REFUSE_VALUE_LARGE] = { 413, "too_large", "the value is too large", "16777216 octets",
+    [REFUSE_VALUE_LARGE] = { 413, "too_large", "the value is too large", "67108864 octets",
                              "split it" },
     [REFUSE_BATCH_LARGE] = { 413, "too_large", "the batch is too large",
                              "16777216 octets; as JSON 1048576", "send several" },

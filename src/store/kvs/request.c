@@ -2,14 +2,29 @@
 #include "store/kvs/request.h"
 
 #include <assert.h>
+#include <time.h>
 
-void kv_request_release(struct kv_request *r)
+void kv_request_release(struct engine *e, struct kv_request *r)
 {
+    if (r->has_object) {
+        engine_object_abandon(e, &r->object);
+        r->has_object = false;
+    }
     found_done(&r->found);
     for (uint8_t i = 0; i < r->space_count; i++) {
         space_release(r->spaces[i]);
     }
     r->space_count = 0;
+}
+
+void run_object_write(struct engine *e, struct kv_request *r)
+{
+    err result = engine_object_write(e, r->op.value, &r->object);
+
+    r->has_object = !result.code;
+    r->object_len = r->op.value.len;
+    r->op.value = (struct bytes){ 0 };
+    r->status = result.code == ERR_LIMIT ? KV_DISK : kv_status_of(result);
 }
 
 enum kv_status kv_status_of(err e)
@@ -32,8 +47,12 @@ void request_queue_init(struct request_queue *q, size_t count_max)
 {
     *q = (struct request_queue){ .count_max = count_max };
     q->last = &q->first;
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&q->lock, NULL);
-    pthread_cond_init(&q->filled, NULL);
+    pthread_cond_init(&q->filled, &clock);
+    pthread_condattr_destroy(&clock);
 }
 
 void request_queue_done(struct request_queue *q)
@@ -89,21 +108,33 @@ static struct kv_request *cut_list(struct request_queue *q, size_t count_max, si
     return list;
 }
 
-struct kv_request *request_queue_take(struct request_queue *q, size_t count_max, size_t octets_max)
+/* False: the time is over. */
+static bool wait_filled(struct request_queue *q, const struct timespec *until)
 {
-    struct kv_request *list = NULL;
+    q->waiting++;
+    int result = until == NULL ? pthread_cond_wait(&q->filled, &q->lock)
+                               : pthread_cond_timedwait(&q->filled, &q->lock, until);
+    q->waiting--;
+    return result == 0;
+}
 
+bool request_queue_take(struct request_queue *q, size_t count_max, size_t octets_max,
+                        unsigned wait_s, struct kv_request **out)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_s;
+    *out = NULL;
     pthread_mutex_lock(&q->lock);
-    while (q->first == NULL && !q->stopped) {
-        q->waiting++;
-        pthread_cond_wait(&q->filled, &q->lock);
-        q->waiting--;
+    while (q->first == NULL && !q->stopped && wait_filled(q, wait_s > 0 ? &until : NULL)) {
     }
     if (q->first != NULL) {
-        list = cut_list(q, count_max, octets_max);
+        *out = cut_list(q, count_max, octets_max);
     }
+    bool goes_on = *out != NULL || !q->stopped;
     pthread_mutex_unlock(&q->lock);
-    return list;
+    return goes_on;
 }
 
 void request_queue_stop(struct request_queue *q)

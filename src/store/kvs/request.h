@@ -46,6 +46,9 @@ struct kv_request {
     struct kvs_op op;                /* unless a batch */
     struct bytes ops;                /* of a batch: checked operations of an MSB1 */
     uint32_t op_count;
+    bool has_object;                 /* the value of `op` is this object, and still the request's */
+    struct object_id object;
+    uint64_t object_len;
     size_t octets;                   /* of keys and values, for the bound of a group */
     struct kv_scan scan;
     struct space_settings settings;  /* administration */
@@ -63,7 +66,10 @@ struct kv_request {
 };
 
 /* Gives back what the request holds of the engine; its memory belongs to who made it. */
-void kv_request_release(struct kv_request *r);
+void kv_request_release(struct engine *e, struct kv_request *r);
+
+/* For a reader thread: makes an object of the value of `op`, which may be forgotten then. */
+void run_object_write(struct engine *e, struct kv_request *r);
 
 /* The status for an error of the engine while reading. */
 enum kv_status kv_status_of(err e);
@@ -84,7 +90,9 @@ void request_queue_done(struct request_queue *q); /* must be empty */
 
 /* ERR_LIMIT: full; ERR_CLOSED: stopped. Then the request stays with the caller. */
 err request_queue_put(struct request_queue *q, struct kv_request *r) MUST_USE;
-/* Waits. A list of requests, in order, or NULL when the queue is stopped and empty. At most
- * `count_max` and, behind the first, `octets_max`; a request with `run` comes alone. */
-struct kv_request *request_queue_take(struct request_queue *q, size_t count_max, size_t octets_max);
+/* Waits, at most `wait_s` (0 = for ever). False when the queue is stopped and empty. `out` is a list
+ * of requests, in order: at most `count_max` and, behind the first, `octets_max`; a request with
+ * `run` comes alone; NULL when none came in time. */
+bool request_queue_take(struct request_queue *q, size_t count_max, size_t octets_max,
+                        unsigned wait_s, struct kv_request **out);
 void request_queue_stop(struct request_queue *q); /* what is in it will still be taken */

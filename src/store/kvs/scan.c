@@ -13,6 +13,7 @@ struct scan {
     uint64_t now_s;
     uint32_t steps;
     size_t octets; /* of keys and values so far */
+    struct buf object;
 };
 
 static struct bytes it_key(const rocksdb_iterator_t *it)
@@ -55,9 +56,13 @@ static void step(struct scan *s)
     }
 }
 
-static err entry_add(struct scan *s, struct bytes key, const struct kvs_record *record)
+static err entry_add(struct scan *s, struct bytes key, struct kvs_record *record)
 {
     struct kv_request *r = s->request;
+
+    if (r->scan.values && record->is_object) {
+        TRY(engine_object_read(s->engine, record, &s->object));
+    }
     const struct kvs_entry entry = {
         .key = key,
         .value = r->scan.values ? record->value : (struct bytes){ 0 },
@@ -78,7 +83,7 @@ static err entry_add(struct scan *s, struct bytes key, const struct kvs_record *
 static bool page_is_full(const struct scan *s, const struct kvs_record *record)
 {
     const struct kv_request *r = s->request;
-    size_t more = it_key(s->it).len + (r->scan.values ? record->value.len : 0);
+    size_t more = it_key(s->it).len + (r->scan.values ? record->value_len : 0);
 
     return r->answer_count >= r->scan.limit || s->steps >= SCAN_STEPS_MAX ||
            (r->answer_count > 0 && s->octets + more > SCAN_BYTES_MAX);
@@ -167,6 +172,7 @@ void read_scan(struct engine *e, struct kv_request *r)
     s.it = rocksdb_create_iterator_cf(engine_rocks(e), how, r->spaces[0]->family);
     err result = page_make(&s, snapshot);
     rocksdb_iter_destroy(s.it);
+    buf_done(&s.object);
     rocksdb_readoptions_destroy(how);
     rocksdb_release_snapshot(engine_rocks(e), snapshot);
     r->status = result.code == ERR_LIMIT ? KV_TOO_LARGE : kv_status_of(result);

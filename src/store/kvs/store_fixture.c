@@ -13,11 +13,14 @@
 
 uint64_t fixture_now_s = 1700000000;
 uint64_t fixture_disk_free_min;
+uint64_t fixture_object_grace_us = 1;
 
 struct call {
     struct kv_request request; /* first */
     sem_t answered;
 };
+
+static struct engine *call_engine; /* of the newest store */
 
 static uint64_t fixture_utc_s(void)
 {
@@ -27,7 +30,8 @@ static uint64_t fixture_utc_s(void)
 void store_open(struct store *s)
 {
     const struct engine_options options = { .utc_s = fixture_utc_s,
-                                            .disk_free_min_bytes = fixture_disk_free_min };
+                                            .disk_free_min_bytes = fixture_disk_free_min,
+                                            .object_grace_us = fixture_object_grace_us };
 
     const struct volume_dir_config dir = { .path = s->dir, .segment_bytes = SEGMENT_BYTES };
     struct volume_config volume = fixture_config();
@@ -36,6 +40,7 @@ void store_open(struct store *s)
     assert_ok(volume_dir_open(&dir, &s->node));
     assert_ok(volume_open(&volume, volume_dir_io(s->node), &s->volume));
     assert_ok(engine_open(s->volume, &options, &s->engine));
+    call_engine = s->engine;
     assert_ok(committer_start(s->engine, NULL, NULL, &s->committer));
     assert_ok(readers_start(s->engine, 2, &s->readers));
 }
@@ -94,7 +99,7 @@ void call_done(struct kv_request *r)
 {
     struct call *c = (struct call *)r;
 
-    kv_request_release(r);
+    kv_request_release(call_engine, r);
     buf_done(&r->answer);
     sem_destroy(&c->answered);
     free(c);
