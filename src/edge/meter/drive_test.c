@@ -243,6 +243,7 @@ static void run(unsigned frames_until_break, enum drive_pace pace, struct drive_
     assert_ok(e);
     assert_int_equal(out->totals.produced, METERS * INTERVALS);
     assert_int_equal(out->totals.acknowledged, METERS * INTERVALS);
+    assert_int_equal(out->totals.seals, METERS * DAYS);
     for (size_t i = 0; i < METERS; i++) {
         assert_int_equal(far.meters[i].stored, INTERVALS);
         assert_int_equal(far.meters[i].wh, near.wh[i]);

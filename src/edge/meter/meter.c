@@ -13,6 +13,7 @@
 #define HINT_PAUSE_US (60 * US_PER_S) /* between two HELLOs that a CLOSE hint caused */
 #define HINT_SPREAD_US (30 * US_PER_S)
 #define HINT_FIRST_US (2 * US_PER_S) /* spread of the first reaction: a fleet hears the same hint */
+#define GAP_TOLD_MAX 96 /* sequences without a record that are pushed as missing */
 #define FRAMES_LEFT_MIN 65536 /* of a session, when a new one is wanted */
 
 enum event {
@@ -408,11 +409,18 @@ static err check_end(const struct meter *m, uint32_t end_s)
     return OK;
 }
 
+static err close_day(struct meter *m)
+{
+    TRY(seals_close(&m->seals, sequence_at(m, m->seals.day_end_s), &m->registers));
+    m->stats.seals++;
+    return OK;
+}
+
 /* Days that ended while there was no power are sealed when it is back. */
 static err close_days_before(struct meter *m, uint32_t end_s)
 {
     while (m->seals.day_end_s < end_s) {
-        TRY(seals_close(&m->seals, sequence_at(m, m->seals.day_end_s), &m->registers));
+        TRY(close_day(m));
     }
     return OK;
 }
@@ -450,6 +458,20 @@ static err keep(struct meter *m, const struct record *r)
     return OK;
 }
 
+/* A short time without power is told like reports are; a long one when it is asked for. */
+static err keep_gap(struct meter *m, uint32_t first, uint32_t last)
+{
+    uint32_t count = last - first + 1;
+
+    if (first > m->acked && count <= GAP_TOLD_MAX && m->outbox.max - m->outbox.count > count) {
+        for (uint32_t sequence = first; sequence <= last; sequence++) {
+            TRY(outbox_put_missing(&m->outbox, sequence, MISSING_NO_POWER));
+        }
+    }
+    outbox_gap(&m->outbox, first, last, MISSING_NO_POWER);
+    return OK;
+}
+
 err meter_interval(struct meter *m, uint64_t now_us, uint32_t end_s, const struct meter_sample *s)
 {
     TRY(check_end(m, end_s));
@@ -461,7 +483,7 @@ err meter_interval(struct meter *m, uint64_t now_us, uint32_t end_s, const struc
     registers_add(&after, s);
     struct record r = make_record(m, end_s, s, &after);
     if (sequence > m->outbox.newest + 1) {
-        outbox_gap(&m->outbox, m->outbox.newest + 1, sequence - 1, MISSING_NO_POWER);
+        TRY(keep_gap(m, m->outbox.newest + 1, sequence - 1));
         r.status |= STATUS_POWER_LOST;
     }
     TRY(keep(m, &r));
@@ -474,7 +496,7 @@ err meter_interval(struct meter *m, uint64_t now_us, uint32_t end_s, const struc
     m->stats.produced++;
     TRY(seals_add(&m->seals, &r));
     if (end_s == m->seals.day_end_s) {
-        TRY(seals_close(&m->seals, sequence, &m->registers));
+        TRY(close_day(m));
     }
     if (has_session(m)) {
         outgoing_pump(m, now_us);

@@ -68,7 +68,8 @@ void meter_frame(struct meter *m, uint64_t now_us, const struct envelope *e, str
 void meter_tick(struct meter *m, uint64_t now_us);
 
 /* The interval that ends at `end_s`, which grows from call to call. Slots left out had no power:
- * their sequences are never produced, and asked for they are missing with reason 1. Days that end
+ * their sequences are missing with reason 1, which is told for up to a day of them and answered when
+ * asked for. Days that end
  * on the way are sealed. ERR_PROTO: not a multiple of the interval, or not after the last. */
 err meter_interval(struct meter *m, uint64_t now_us, uint32_t end_s, const struct meter_sample *s)
     MUST_USE;

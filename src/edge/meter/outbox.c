@@ -7,7 +7,7 @@
 #include "lib/base/mem.h"
 
 #define OUTBOX_FIRST_SLOTS 16
-#define SEQUENCE_AT 4 /* in a record */
+enum { VERSION_AT = 0, REASON_AT = 1, SEQUENCE_AT = 4 }; /* in a slot, as in a record */
 
 void outbox_init(struct outbox *o, uint32_t max)
 {
@@ -67,9 +67,16 @@ static void drop_oldest(struct outbox *o)
     o->oldest = o->count > 0 ? sequence_at(o, 0) : o->newest;
 }
 
-err outbox_put(struct outbox *o, const struct record *r)
+uint8_t outbox_missing_of(struct bytes slot, uint32_t *out_sequence)
 {
-    assert(r->sequence > o->newest);
+    *out_sequence = load_u32(slot.ptr + SEQUENCE_AT);
+    return slot.ptr[VERSION_AT] == 0 ? slot.ptr[REASON_AT] : 0;
+}
+
+/* A free slot behind the newest one. */
+static err take_slot(struct outbox *o, uint32_t sequence, uint8_t **out)
+{
+    assert(sequence > o->newest);
     if (o->count == o->cap && o->cap < o->max) {
         TRY(grow(o));
     }
@@ -79,10 +86,30 @@ err outbox_put(struct outbox *o, const struct record *r)
         o->overwritten++;
         outbox_gap(o, lost, lost, MISSING_OVERWRITTEN);
     }
-    record_encode(r, o->slots[slot_of(o, o->count)]);
-    o->oldest = o->count == 0 ? r->sequence : o->oldest;
+    *out = o->slots[slot_of(o, o->count)];
+    o->oldest = o->count == 0 ? sequence : o->oldest;
     o->count++;
-    o->newest = r->sequence;
+    o->newest = sequence;
+    return OK;
+}
+
+err outbox_put(struct outbox *o, const struct record *r)
+{
+    uint8_t *slot;
+
+    TRY(take_slot(o, r->sequence, &slot));
+    record_encode(r, slot);
+    return OK;
+}
+
+err outbox_put_missing(struct outbox *o, uint32_t sequence, enum missing_reason reason)
+{
+    uint8_t *slot;
+
+    TRY(take_slot(o, sequence, &slot));
+    memset(slot, 0, RECORD_BYTES);
+    slot[REASON_AT] = (uint8_t)reason;
+    store_u32(slot + SEQUENCE_AT, sequence);
     return OK;
 }
 
@@ -103,11 +130,14 @@ void outbox_gap(struct outbox *o, uint32_t first, uint32_t last, enum missing_re
     o->gaps[o->gap_count++] = (struct outbox_gap){ first, last, (uint8_t)reason };
 }
 
-uint32_t outbox_ack(struct outbox *o, uint32_t sequence)
+uint32_t outbox_ack(struct outbox *o, uint32_t sequence, uint32_t *out_records)
 {
     uint32_t dropped = 0;
+    uint32_t unused;
 
+    *out_records = 0;
     while (o->count > 0 && sequence_at(o, 0) <= sequence) {
+        *out_records += outbox_missing_of(outbox_at(o, 0), &unused) == 0;
         drop_oldest(o);
         dropped++;
     }
@@ -144,9 +174,15 @@ const uint8_t *outbox_find(const struct outbox *o, uint32_t sequence, uint8_t *o
             high = middle;
         }
     }
-    if (low < o->count && sequence_at(o, low) == sequence) {
-        return outbox_at(o, low).ptr;
+    if (low == o->count || sequence_at(o, low) != sequence) {
+        *out_reason = reason_of(o, sequence);
+        return NULL;
     }
-    *out_reason = reason_of(o, sequence);
-    return NULL;
+    struct bytes slot = outbox_at(o, low);
+    uint8_t missing = outbox_missing_of(slot, &sequence);
+    if (missing != 0) {
+        *out_reason = missing;
+        return NULL;
+    }
+    return slot.ptr;
 }

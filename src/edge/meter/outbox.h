@@ -43,10 +43,17 @@ void outbox_done(struct outbox *o);
 err outbox_put(struct outbox *o, const struct record *r) MUST_USE;
 /* Sequences first to last were not recorded. The oldest of too many ranges is forgotten. */
 void outbox_gap(struct outbox *o, uint32_t first, uint32_t last, enum missing_reason reason);
-/* Forgets all records up to `sequence`; tells how many. */
-uint32_t outbox_ack(struct outbox *o, uint32_t sequence);
+/* Takes a slot of the ring for a sequence that was not recorded, so that the other side is told
+ * without asking. The same errors and order as for outbox_put. */
+err outbox_put_missing(struct outbox *o, uint32_t sequence, enum missing_reason reason) MUST_USE;
+/* Forgets everything up to `sequence`; tells how many slots came free, and how many of these were
+ * records. */
+uint32_t outbox_ack(struct outbox *o, uint32_t sequence, uint32_t *out_records);
 
-/* The i-th record kept, from the oldest; i < count. */
+/* The i-th slot kept, from the oldest; i < count. A record; or of version 0: see
+ * outbox_missing_of. */
 struct bytes outbox_at(const struct outbox *o, uint32_t i);
+/* The reason in a slot without a record; 0 in one with. */
+uint8_t outbox_missing_of(struct bytes slot, uint32_t *out_sequence);
 /* The record of a sequence, or NULL and why there is none. */
 const uint8_t *outbox_find(const struct outbox *o, uint32_t sequence, uint8_t *out_reason);

@@ -16,21 +16,22 @@ static void put(struct outbox *o, uint32_t sequence)
 static void records_come_back_in_order_until_they_are_acknowledged(void **state)
 {
     AUTO(outbox_done) struct outbox o;
+    uint32_t records = 0;
 
     (void)state;
     outbox_init(&o, 100);
     for (uint32_t i = 1; i <= 70; i++) {
         put(&o, i);
     }
-    assert_int_equal(outbox_ack(&o, 30), 30);
+    assert_int_equal(outbox_ack(&o, 30, &records), 30);
     assert_int_equal(o.count, 40);
     assert_int_equal(o.oldest, 31);
     assert_int_equal(o.newest, 70);
     for (uint32_t i = 0; i < o.count; i++) {
         assert_int_equal(load_u32(outbox_at(&o, i).ptr + 4), 31 + i);
     }
-    assert_int_equal(outbox_ack(&o, 30), 0);
-    assert_int_equal(outbox_ack(&o, 1000), 40);
+    assert_int_equal(outbox_ack(&o, 30, &records), 0);
+    assert_int_equal(outbox_ack(&o, 1000, &records), 40);
     assert_int_equal(o.newest, 70);
     put(&o, 71);
     assert_int_equal(o.count, 1);
@@ -40,6 +41,7 @@ static void records_come_back_in_order_until_they_are_acknowledged(void **state)
 static void the_ring_turns_over_its_end_many_times(void **state)
 {
     AUTO(outbox_done) struct outbox o;
+    uint32_t records = 0;
     uint32_t acked = 0;
 
     (void)state;
@@ -48,7 +50,7 @@ static void the_ring_turns_over_its_end_many_times(void **state)
         put(&o, i);
         if (i % 7 == 0) {
             acked = i - 3;
-            outbox_ack(&o, acked);
+            outbox_ack(&o, acked, &records);
         }
         assert_int_equal(o.count, i - acked);
         assert_int_equal(load_u32(outbox_at(&o, o.count - 1).ptr + 4), i);
@@ -59,6 +61,7 @@ static void the_ring_turns_over_its_end_many_times(void **state)
 static void each_kind_of_missing_has_its_reason(void **state)
 {
     AUTO(outbox_done) struct outbox o;
+    uint32_t records = 0;
     uint8_t reason = 0;
 
     (void)state;
@@ -68,7 +71,7 @@ static void each_kind_of_missing_has_its_reason(void **state)
     put(&o, 6);
     put(&o, 7);
     put(&o, 8); /* 1 is overwritten */
-    outbox_ack(&o, 6);
+    outbox_ack(&o, 6, &records);
     assert_null(outbox_find(&o, 1, &reason));
     assert_int_equal(reason, MISSING_OVERWRITTEN);
     assert_null(outbox_find(&o, 4, &reason));
@@ -101,6 +104,28 @@ static void ranges_of_overwritten_records_grow_and_old_ones_are_forgotten(void *
     assert_int_equal(o.gaps[OUTBOX_GAPS_MAX - 1].last, 101 + 3 * (2 * OUTBOX_GAPS_MAX - 1));
 }
 
+static void a_missing_sequence_takes_a_slot_and_is_no_record(void **state)
+{
+    AUTO(outbox_done) struct outbox o;
+    uint32_t records = 0;
+    uint32_t sequence = 0;
+    uint8_t reason = 0;
+
+    (void)state;
+    outbox_init(&o, 10);
+    put(&o, 1);
+    assert_ok(outbox_put_missing(&o, 2, MISSING_NO_POWER));
+    assert_ok(outbox_put_missing(&o, 3, MISSING_NO_POWER));
+    put(&o, 4);
+    assert_int_equal(outbox_missing_of(outbox_at(&o, 0), &sequence), 0);
+    assert_int_equal(outbox_missing_of(outbox_at(&o, 1), &sequence), MISSING_NO_POWER);
+    assert_int_equal(sequence, 2);
+    assert_null(outbox_find(&o, 3, &reason));
+    assert_int_equal(reason, MISSING_NO_POWER);
+    assert_int_equal(outbox_ack(&o, 3, &records), 3);
+    assert_int_equal(records, 1);
+}
+
 static void without_memory_nothing_is_put_and_nothing_lost(void **state)
 {
     AUTO(outbox_done) struct outbox o;
@@ -129,6 +154,7 @@ int main(void)
         cmocka_unit_test(the_ring_turns_over_its_end_many_times),
         cmocka_unit_test(each_kind_of_missing_has_its_reason),
         cmocka_unit_test(ranges_of_overwritten_records_grow_and_old_ones_are_forgotten),
+        cmocka_unit_test(a_missing_sequence_takes_a_slot_and_is_no_record),
         cmocka_unit_test(without_memory_nothing_is_put_and_nothing_lost),
     };
     return cmocka_run_group_tests_name("meter outbox", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#define FIRST_UNDER_WAY 16 /* reports of a new session, before anything is acknowledged */
 #define SEALS_UNDER_WAY 4
 #define SILENT_TRIES_MAX 4 /* 1 + 2 + 4 + 8 s without a good frame: the session may be gone */
 
@@ -13,7 +14,8 @@ void outgoing_reset(struct meter *m)
 {
     m->sent = 0;
     m->seals_sent = 0;
-    m->allowed = m->o.window;
+    /* The other side may have to read first what it knows of this meter. */
+    m->allowed = m->o.window < FIRST_UNDER_WAY ? m->o.window : FIRST_UNDER_WAY;
     m->report_retry = (struct retry){ 0 };
     m->seal_retry = (struct retry){ 0 };
 }
@@ -27,13 +29,17 @@ struct report meter_report_of(const struct meter *m, const struct record *r)
     };
 }
 
-static err push_record(struct meter *m, struct bytes octets)
+static err push_slot(struct meter *m, struct bytes octets)
 {
     uint8_t block[NBR_RESPONSE_BYTES];
-    struct record r;
+    struct record r = { .meter = m->o.id };
+    uint8_t missing = outbox_missing_of(octets, &r.sequence);
 
-    TRY(record_parse(octets, &r));
+    if (missing == 0) {
+        TRY(record_parse(octets, &r));
+    }
     struct report report = meter_report_of(m, &r);
+    report.missing_reason = missing;
     report_encode(&report, block);
     TRY(meter_send(m, ENVELOPE_PUSH, 0, 0, BYTES_OF(block)));
     m->stats.pushed++;
@@ -45,7 +51,7 @@ static err push_record(struct meter *m, struct bytes octets)
 static void pump_reports(struct meter *m, uint64_t now_us)
 {
     while (m->sent < m->outbox.count && m->sent < m->allowed) {
-        if (push_record(m, outbox_at(&m->outbox, m->sent)).code) {
+        if (push_slot(m, outbox_at(&m->outbox, m->sent)).code) {
             break; /* the link is full or gone: link_ready, link_up or the retry goes on */
         }
         m->sent++;
@@ -89,10 +95,11 @@ void outgoing_pump(struct meter *m, uint64_t now_us)
 
 void outgoing_ack(struct meter *m, uint64_t now_us, uint32_t sequence)
 {
-    uint32_t done = outbox_ack(&m->outbox, sequence);
+    uint32_t records;
+    uint32_t done = outbox_ack(&m->outbox, sequence, &records);
 
     m->acked = sequence > m->acked ? sequence : m->acked;
-    m->stats.acknowledged += done;
+    m->stats.acknowledged += records;
     m->sent -= done < m->sent ? done : m->sent;
     if (done > 0) {
         m->allowed = m->allowed * 2 < m->o.window ? m->allowed * 2 : m->o.window;

@@ -204,9 +204,11 @@ static void slots_without_power_have_sequences_but_no_records(void **state)
     side_intervals(&s, FIRST, 2);
     side_intervals(&s, FIRST + 5 * 900, 1);
     side_take(&s);
-    assert_int_equal(s.report_count, 3);
-    assert_int_equal(s.reports[2].record.sequence, 6);
-    assert_int_equal(s.reports[2].record.status, STATUS_POWER_LOST);
+    assert_int_equal(s.report_count, 6); /* the missing ones are told */
+    assert_int_equal(s.reports[2].record.sequence, 3);
+    assert_int_equal(s.reports[2].missing_reason, MISSING_NO_POWER);
+    assert_int_equal(s.reports[5].record.sequence, 6);
+    assert_int_equal(s.reports[5].record.status, STATUS_POWER_LOST);
     side_command(&s, 9, NBR_EXTENSION, read, sizeof read);
     assert_int_equal(s.answer_count, 6);
     for (uint32_t i = 0; i < 6; i++) {
@@ -214,6 +216,20 @@ static void slots_without_power_have_sequences_but_no_records(void **state)
         assert_int_equal(r.record.sequence, i + 2);
         assert_int_equal(r.missing_reason, expected[i]);
     }
+}
+
+static void a_long_time_without_power_is_left_to_questions(void **state)
+{
+    START(s);
+    s.acks = false;
+    side_open(&s);
+    side_intervals(&s, FIRST, 1);
+    side_intervals(&s, FIRST + 98 * 900, 1);
+    side_take(&s);
+    assert_int_equal(s.report_count, 2);
+    assert_int_equal(s.reports[1].record.sequence, 99);
+    side_ack(&s, 99);
+    assert_int_equal(meter_stats(s.meter)->acknowledged, 2);
 }
 
 static void times_that_do_not_fit_are_refused(void **state)
@@ -408,6 +424,7 @@ int main(void)
         cmocka_unit_test(a_full_ring_overwrites_the_oldest_and_says_so),
         cmocka_unit_test(what_was_overwritten_on_its_way_is_not_sent_twice),
         cmocka_unit_test(slots_without_power_have_sequences_but_no_records),
+        cmocka_unit_test(a_long_time_without_power_is_left_to_questions),
         cmocka_unit_test(times_that_do_not_fit_are_refused),
         cmocka_unit_test(a_repeated_interval_has_the_same_sequence_and_is_in_no_seal),
         cmocka_unit_test(each_day_is_sealed_over_its_records_and_chained),

@@ -121,7 +121,6 @@ err seals_close(struct seals *s, uint32_t sequence, const struct meter_registers
     s->day_end_s = day.end_s + S_PER_DAY;
     s->tree = (struct merkle){ 0 };
     s->count = 0;
-    s->made++;
     return OK;
 }
 

@@ -35,7 +35,6 @@ struct seals {
     uint32_t day_count;
     uint32_t day_cap;
     uint32_t acked_s; /* all days up to this end are stored */
-    uint64_t made;
 };
 
 void seals_init(struct seals *s, const struct seals_options *o, const struct meter_past *past);
