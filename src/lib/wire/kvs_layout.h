@@ -239,7 +239,7 @@ err kvs_op_take(struct bytes *in, struct kvs_op *out) MUST_USE;
 #define KVS_SEGMENTS_MAX 64
 struct kvs_segment_ref {
     struct kvs_id id;
-    uint64_t number; /* counts up, without gaps */
+    uint64_t number; /* counts up */
     uint32_t key_epoch;
     uint64_t frames;     /* that count; later ones are void */
     struct digest start; /* the chain before its head */
@@ -278,7 +278,7 @@ struct kvs_root {
     struct digest chain;
     struct kvs_id segment; /* the newest */
     uint64_t segment_number;
-    uint64_t segment_oldest; /* number of the oldest live one */
+    uint64_t segments_live;  /* bit i: the i-th segment that its head lists still counts */
     uint32_t segment_key_epoch;
     struct digest segment_start; /* the chain before its head */
     struct kvs_id checkpoint;    /* zero: none yet */

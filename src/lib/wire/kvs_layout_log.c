@@ -465,8 +465,9 @@ err kvs_head_parse(struct bytes in, struct kvs_head *out)
     }
     for (uint32_t i = 0; i < h.count; i++) {
         TRY(segment_ref_take(&in, &h.segments[i]));
-        if (h.segments[i].number + h.count - i != h.number) {
-            FAIL(ERR_PROTO, "head: the segments before are not numbered without gaps");
+        uint64_t after = i == 0 ? 0 : h.segments[i - 1].number;
+        if (h.segments[i].number <= after || h.segments[i].number >= h.number) {
+            FAIL(ERR_PROTO, "head: the segments before are not in order");
         }
     }
     *out = h;

@@ -27,7 +27,7 @@ static err text_encode(const struct kvs_root *r, struct buf *out)
     TRY(buf_append(out, BYTES_OF(r->chain.octets)));
     TRY(buf_append(out, BYTES_OF(r->segment.octets)));
     TRY(buf_u64(out, r->segment_number));
-    TRY(buf_u64(out, r->segment_oldest));
+    TRY(buf_u64(out, r->segments_live));
     TRY(buf_u32(out, r->segment_key_epoch));
     TRY(buf_append(out, BYTES_OF(r->segment_start.octets)));
     TRY(buf_append(out, BYTES_OF(r->checkpoint.octets)));
@@ -64,7 +64,7 @@ static err text_parse(struct bytes in, struct kvs_root *r)
     TRY(bytes_read_copy(&in, r->chain.octets, DIGEST_BYTES));
     TRY(bytes_read_copy(&in, r->segment.octets, KVS_ID_BYTES));
     TRY(bytes_read_u64(&in, &r->segment_number));
-    TRY(bytes_read_u64(&in, &r->segment_oldest));
+    TRY(bytes_read_u64(&in, &r->segments_live));
     TRY(bytes_read_u32(&in, &r->segment_key_epoch));
     TRY(bytes_read_copy(&in, r->segment_start.octets, DIGEST_BYTES));
     TRY(bytes_read_copy(&in, r->checkpoint.octets, KVS_ID_BYTES));
@@ -74,8 +74,8 @@ static err text_parse(struct bytes in, struct kvs_root *r)
     TRY(bytes_read_copy(&in, r->checkpoint_digest.octets, DIGEST_BYTES));
     TRY(bytes_read_u64(&in, &r->anchor));
     TRY(ring_take(&in, r));
-    if (in.len != 0 || r->segment_oldest > r->segment_number) {
-        FAIL(ERR_PROTO, "root: %zu octets too many, or segments out of order", in.len);
+    if (in.len != 0) {
+        FAIL(ERR_PROTO, "root: %zu octets too many", in.len);
     }
     return OK;
 }

@@ -410,7 +410,7 @@ static void a_path_of_256_octets_is_too_long(void **state)
     assert_int_equal(raw.len, 0);
 }
 
-static void a_head_lists_segments_without_gaps(void **state)
+static void a_head_lists_segments_in_order(void **state)
 {
     struct fixture *f = *state;
     AUTO(buf_done) struct buf raw = { .max = 4096 };
@@ -422,7 +422,7 @@ static void a_head_lists_segments_without_gaps(void **state)
     assert_ok(kvs_head_encode(&h, &raw));
     assert_ok(kvs_head_parse(buf_bytes(&raw), &out));
     assert_memory_equal(&out, &h, sizeof h);
-    h.segments[1].number = 6;
+    h.segments[1].number = 7;
     buf_clear(&raw);
     assert_ok(kvs_head_encode(&h, &raw));
     assert_err(kvs_head_parse(buf_bytes(&raw), &out), ERR_PROTO);
@@ -432,7 +432,7 @@ static struct kvs_root some_root(const struct fixture *f)
 {
     struct kvs_root r = { .shard = SHARD, .root_key_version = 2, .epoch = EPOCH, .writes = 3,
                           .seq = 42, .segment = f->segment, .segment_number = 5,
-                          .segment_oldest = 4, .segment_key_epoch = KEY_EPOCH,
+                          .segments_live = 3, .segment_key_epoch = KEY_EPOCH,
                           .checkpoint = f->file, .checkpoint_length = 100, .ring_count = 1 };
 
     memcpy(r.cluster, f->cluster, 16);
@@ -522,7 +522,7 @@ int main(void)
         T(odd_edits_are_refused),
         T(an_entry_whose_blocks_do_not_fit_its_length_is_refused),
         T(a_path_of_256_octets_is_too_long),
-        T(a_head_lists_segments_without_gaps),
+        T(a_head_lists_segments_in_order),
         T(a_root_comes_back_and_each_wrong_bit_is_refused),
         T(the_largest_root_fits_its_slot),
         T(an_anchor_is_bound_to_the_root_key),

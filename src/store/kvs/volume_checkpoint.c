@@ -59,17 +59,6 @@ static err file_write(struct volume *v, struct bytes text, struct kvs_entry *out
     return volume_sealer_finish(s, out);
 }
 
-/* The first segment that must stay: the newest, or one that a log has octets in. */
-static uint32_t keep_from(const struct commit_log *c)
-{
-    uint32_t i = 0;
-
-    while (i + 1 < c->count && c->segments[i]->pins == 0) {
-        i++;
-    }
-    return i;
-}
-
 static err switch_to(struct volume *v, const struct kvs_entry *entry)
 {
     AUTO(buf_done) struct buf text = { .max = 4096 };
@@ -79,14 +68,13 @@ static err switch_to(struct volume *v, const struct kvs_entry *entry)
 
     TRY(kvs_op_encode(&op, &text));
     TRY(volume_log_commit(v, buf_bytes(&text), &at));
-    uint32_t keep = keep_from(&v->log);
-    v->root.segment_oldest = v->log.segments[keep]->ref.number;
+    v->root.segments_live = volume_log_needed(v);
     v->checkpoint = *entry;
     v->has_checkpoint = true;
     v->log.broken = true; /* the root may name it or not when its write fails */
     TRY(volume_root_write(v));
     v->log.broken = false;
-    volume_log_free_before(v, keep);
+    volume_log_forget_unneeded(v, true);
     v->log.bytes_since_checkpoint = 0;
     return OK;
 }
@@ -125,6 +113,22 @@ err volume_checkpoint_lead(struct volume *v)
     if (had) {
         object_delete(v, &before);
     }
+    return OK;
+}
+
+/* The segments themselves are deleted as strangers, once the root that does without them is
+ * durable. */
+err volume_checkpoint_shed(struct volume *v)
+{
+    AUTO(buf_done) struct buf text = { .max = CHECKPOINT_BYTES_MAX };
+    struct kvs_entry entry;
+
+    TRY(save_state(v, &text));
+    TRY(file_write(v, buf_bytes(&text), &entry));
+    v->checkpoint = entry;
+    v->has_checkpoint = true;
+    volume_log_forget_unneeded(v, false);
+    v->log.bytes_since_checkpoint = 0;
     return OK;
 }
 

@@ -25,6 +25,7 @@ struct segment {
     void *handle;     /* of the io */
     uint64_t bytes;   /* up to the end of its last frame */
     uint64_t pins;    /* extents in it; under the lock */
+    uint32_t listed;  /* its place in the list of the newest segment's head */
 };
 
 /* Where octets of a write-ahead log are: in the text of a frame. */
@@ -225,7 +226,10 @@ err volume_log_start(struct volume *v) MUST_USE; /* a new segment after what was
 err volume_log_commit(struct volume *v, struct bytes text, struct replay_at *out_at) MUST_USE;
 err volume_log_read_frame(struct volume *v, struct aead *a, const struct segment *s,
                           uint64_t offset, const struct digest *chain, struct buf *out) MUST_USE;
-void volume_log_free_before(struct volume *v, uint32_t keep_from);
+/* Segments that nothing needs once there is a checkpoint: all without octets of a log, but for the
+ * newest. First out of the root, and when that is durable, out of the way. */
+uint64_t volume_log_needed(const struct volume *v); /* as kvs_root.segments_live */
+void volume_log_forget_unneeded(struct volume *v, bool delete);
 void volume_segment_free(struct volume *v, struct segment *s);
 void volume_log_done(struct volume *v);
 
@@ -254,4 +258,7 @@ err volume_check_writable(struct volume *v) MUST_USE;
 /* volume_checkpoint.c */
 err volume_checkpoint_lead(struct volume *v) MUST_USE; /* leader, lock held */
 err volume_checkpoint_load(struct volume *v) MUST_USE;
+/* At open, before the new segment: a process that ends soon after each start must not fill the log
+ * with segments. */
+err volume_checkpoint_shed(struct volume *v) MUST_USE;
 bool volume_checkpoint_due(const struct volume *v);

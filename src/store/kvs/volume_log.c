@@ -142,6 +142,10 @@ static err segment_switch(struct volume *v, uint64_t need)
         (void)v->io->segment_delete(v->io->self, id.octets).code;
         return e;
     }
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->segments[i]->listed = i;
+    }
+    v->root.segments_live = (UINT64_C(1) << c->count) - 1;
     c->segments[c->count++] = s;
     c->number = s->ref.number;
     c->chain = chain;
@@ -238,20 +242,35 @@ err volume_log_read_frame(struct volume *v, struct aead *a, const struct segment
     return OK;
 }
 
-/* The root that does without them is durable. */
-void volume_log_free_before(struct volume *v, uint32_t keep_from)
+uint64_t volume_log_needed(const struct volume *v)
+{
+    const struct commit_log *c = &v->log;
+    uint64_t live = 0;
+
+    for (uint32_t i = 0; i + 1 < c->count; i++) {
+        live |= c->segments[i]->pins > 0 ? UINT64_C(1) << c->segments[i]->listed : 0;
+    }
+    return live;
+}
+
+void volume_log_forget_unneeded(struct volume *v, bool delete)
 {
     struct commit_log *c = &v->log;
+    uint32_t kept = 0;
 
-    assert(keep_from < c->count);
-    for (uint32_t i = 0; i < keep_from; i++) {
-        struct kvs_id id = c->segments[i]->ref.id;
-        assert(c->segments[i]->pins == 0);
-        volume_segment_free(v, c->segments[i]);
-        (void)v->io->segment_delete(v->io->self, id.octets).code; /* else at the next open */
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct segment *s = c->segments[i];
+        struct kvs_id id = s->ref.id;
+        if (i + 1 == c->count || s->pins > 0) {
+            c->segments[kept++] = s;
+            continue;
+        }
+        volume_segment_free(v, s);
+        if (delete) {
+            (void)v->io->segment_delete(v->io->self, id.octets).code; /* else at the next open */
+        }
     }
-    memmove(c->segments, c->segments + keep_from, (c->count - keep_from) * sizeof c->segments[0]);
-    c->count -= keep_from;
+    c->count = kept;
 }
 
 void volume_log_done(struct volume *v)

@@ -103,7 +103,6 @@ static err state_new(struct volume *v)
     }
     TRY(volume_keys_new(v));
     v->log.chain = kvs_chain_start(v->cluster, v->config.shard);
-    v->root.segment_oldest = 1;
     return OK;
 }
 
@@ -227,6 +226,9 @@ static void salt_draw(struct volume *v)
 static err epoch_start(struct volume *v)
 {
     v->epoch++;
+    if (v->log.count >= SEGMENTS_SOFT_MAX) {
+        TRY(volume_checkpoint_shed(v));
+    }
     salt_draw(v);
     TRY(volume_log_start(v));
     TRY(volume_log_strangers(v, true));
@@ -247,7 +249,7 @@ static err open_steps(struct volume *v)
     pthread_mutex_lock(&v->lock);
     volume_lead(v);
     err e = { ERR_NONE };
-    if (v->log.count >= SEGMENTS_SOFT_MAX || volume_checkpoint_due(v)) {
+    if (volume_checkpoint_due(v)) {
         e = volume_checkpoint_lead(v);
     }
     volume_follow(v);

@@ -108,7 +108,7 @@ static void root_fill(const struct volume *v, struct kvs_root *r)
     }
 }
 
-/* v->root.segment_oldest says already which segments will be given back. */
+/* v->root.segments_live says already which segments will be given back. */
 err volume_root_write(struct volume *v)
 {
     AUTO(buf_done) struct buf raw = { .max = VOLUME_ROOT_SLOT_BYTES };

@@ -223,13 +223,9 @@ static err nothing_behind(struct scan *c)
     return OK;
 }
 
-static err closed_read(struct scan *c, const struct kvs_segment_ref *ref, uint64_t seq_before,
-                       bool oldest)
+static err closed_read(struct scan *c, const struct kvs_segment_ref *ref)
 {
     TRY(head_read(c));
-    if (!oldest && c->seq != seq_before) {
-        FAIL(ERR_CORRUPT, "log/%s: the segment does not follow the one before it", c->name);
-    }
     TRY(commits_read(c, ref->frames));
     if (c->s->ref.frames != ref->frames || !digest_equal(&c->chain, &ref->end)) {
         FAIL(ERR_CORRUPT, "log/%s: %" PRIu64 " frames of %" PRIu64 " are there", c->name,
@@ -268,24 +264,32 @@ static err head_of_newest(struct scan *c, const struct kvs_segment_ref *ref, str
     return OK;
 }
 
-static err older_read(struct scan *c, const struct kvs_head *h, struct digest *end, bool *any)
+/* The chain goes on from one segment to the next by number; between others lie segments that were
+ * given back. */
+static err link_check(const struct kvs_segment_ref *before, const struct kvs_segment_ref *ref)
 {
-    *any = false;
-    for (uint32_t i = 0; i < h->count; i++) {
-        const struct kvs_segment_ref *ref = &h->segments[i];
-        uint64_t seq_before = c->seq;
-        if (ref->number < c->v->root.segment_oldest) {
-            continue; /* given back since this head was written */
-        }
-        if (*any && !digest_equal(end, &ref->start)) {
-            FAIL(ERR_CORRUPT, "log: the segments do not make one chain");
-        }
-        TRY(scan_open(c, ref));
-        TRY(closed_read(c, ref, seq_before, !*any));
-        *end = ref->end;
-        *any = true;
+    if (before != NULL && before->number + 1 == ref->number &&
+        !digest_equal(&before->end, &ref->start)) {
+        FAIL(ERR_CORRUPT, "log: the segments do not make one chain");
     }
     return OK;
+}
+
+static err older_read(struct scan *c, const struct kvs_head *h, const struct kvs_segment_ref *last)
+{
+    const struct kvs_segment_ref *before = NULL;
+
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct kvs_segment_ref *ref = &h->segments[i];
+        if ((c->v->root.segments_live >> i & 1) == 0) {
+            continue; /* given back since this head was written */
+        }
+        TRY(link_check(before, ref));
+        TRY(scan_open(c, ref));
+        TRY(closed_read(c, ref));
+        before = ref;
+    }
+    return link_check(before, last);
 }
 
 static err newest_read(struct scan *c, const struct kvs_segment_ref *ref)
@@ -301,8 +305,6 @@ static err log_read(struct scan *c)
     struct volume *v = c->v;
     const struct kvs_root *r = &v->root;
     AUTO(mem_givep) struct kvs_head *h = mem_take(sizeof *h);
-    struct digest end;
-    bool any;
     const struct kvs_segment_ref ref = { .id = r->segment, .number = r->segment_number,
                                          .key_epoch = r->segment_key_epoch,
                                          .start = r->segment_start };
@@ -312,13 +314,7 @@ static err log_read(struct scan *c)
     }
     TRY(head_of_newest(c, &ref, h));
     c->root_seen = false;
-    TRY(older_read(c, h, &end, &any));
-    if (any && !digest_equal(&end, &ref.start)) {
-        FAIL(ERR_CORRUPT, "log: the segments do not make one chain");
-    }
-    if (any == (r->segment_oldest == r->segment_number)) {
-        FAIL(ERR_CORRUPT, "log: the oldest segment is not where the root says");
-    }
+    TRY(older_read(c, h, &ref));
     TRY(newest_read(c, &ref));
     if (!c->root_seen && !v->config.accept_rollback) {
         FAIL(ERR_CORRUPT, "log/%s: the log ends at commit %" PRIu64 ", but the root knows %" PRIu64
