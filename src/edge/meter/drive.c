@@ -2,6 +2,7 @@
 #include "edge/meter/drive.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "edge/meter/progress.h"
@@ -66,12 +67,14 @@ struct drive_run {
     struct progress bar;
     struct drive_result result;
     err error;
+    char why[512]; /* its text: other errors may come before it is told */
 };
 
 static void finish(struct drive_run *d, err e)
 {
-    if (!d->error.code) {
+    if (!d->error.code && e.code) {
         d->error = e;
+        snprintf(d->why, sizeof d->why, "%s", err_text());
     }
     loop_stop(d->loop);
 }
@@ -517,18 +520,30 @@ static err run(struct drive_run *d)
     }
     progress_end(&d->bar);
     collect(d);
-    return e.code ? e : d->error;
+    if (e.code) {
+        return e;
+    }
+    if (d->error.code) {
+        err_set(__FILE__, __LINE__, "%s", d->why);
+    }
+    return d->error;
 }
 
 err drive(const struct drive_options *o, struct drive_unit *units, size_t count,
           struct drive_result *out)
 {
-    AUTO(run_done) struct drive_run d = { .o = o, .given = units, .count = count };
+    struct drive_run d = { .o = o, .given = units, .count = count };
     uint64_t ahead = AHEAD_TOTAL / (count > 0 ? count : 1);
+    char why[512];
 
     assert(count > 0);
     d.ahead = (uint32_t)(ahead < AHEAD_MIN ? AHEAD_MIN : ahead > METER_WINDOW ? METER_WINDOW : ahead);
     err e = run(&d);
+    snprintf(why, sizeof why, "%s", e.code ? err_text() : "");
     *out = d.result;
+    run_done(&d); /* links that end set texts of their own */
+    if (e.code) {
+        err_set(__FILE__, __LINE__, "%s", why);
+    }
     return e;
 }

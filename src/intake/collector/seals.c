@@ -71,7 +71,11 @@ static void whole_seal(struct collector *c, struct meter *m, const struct sealed
         meters_touch(c, m);
         return;
     }
-    struct waiting_seal *w = waits(m, s->end_s) ? NULL : mem_take(sizeof *w);
+    if (waits(m, s->end_s)) {
+        seals_try(c, m); /* the batch may have been full when it came first */
+        return;
+    }
+    struct waiting_seal *w = mem_take(sizeof *w);
     if (w == NULL) {
         return;
     }
