@@ -59,6 +59,9 @@ static struct bytes pending(const struct inode *n)
 {
     size_t from = n->is_log ? 0 : (size_t)n->synced;
 
+    if (n->octets.len == from) {
+        return (struct bytes){ NULL, 0 };
+    }
     return (struct bytes){ n->octets.ptr + from, n->octets.len - from };
 }
 
