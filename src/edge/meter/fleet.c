@@ -24,7 +24,7 @@ void fleet_choose_thieves(uint64_t seed, uint32_t first_serial, size_t meters, u
         if (rand64_below(&r, meters - i) < count - chosen) {
             out[chosen] = (struct thief){
                 .meter = meter_id_of_serial(first_serial + (uint32_t)i),
-                .attack = THEFT_FDI1 + chosen % (THEFT_COUNT - 1),
+                .attack = (enum theft)(THEFT_FDI1 + chosen % (THEFT_COUNT - 1)),
                 .from_day = from_day,
             };
             chosen++;

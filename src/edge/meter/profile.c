@@ -138,7 +138,7 @@ struct profile_site profile_site(uint64_t seed, uint64_t meter, enum profile_cla
     struct rand64 r = stream_of(seed, meter, STREAM_SITE, 0);
     uint64_t drawn = rand64_below(&r, PROFILE_CLASSES);
     struct profile_site s = { .meter = meter, .seed = seed,
-                              .class = class == PROFILE_MIXED ? drawn : class };
+                              .class = class == PROFILE_MIXED ? (enum profile_class)drawn : class };
     const struct class_traits *c = &classes[s.class];
 
     s.peak_w = c->peak_low_w * pow(c->peak_high_w / c->peak_low_w, rand64_unit(&r));

@@ -144,10 +144,14 @@ static void names_are_those_of_the_thirty_reads(void **state)
     }
 }
 
-static const struct report whole = { .record = vector, .newest = 35041, .oldest = 31682 };
+static struct report whole_report(void)
+{
+    return (struct report){ .record = vector, .newest = 35041, .oldest = 31682 };
+}
 
 static void the_vector_as_a_push_block_has_its_crc(void **state)
 {
+    const struct report whole = whole_report();
     uint8_t block[NBR_RESPONSE_BYTES];
     struct report r;
 
@@ -194,6 +198,7 @@ static err parse_changed(const struct report *from, size_t at, uint8_t value)
 
 static void reports_that_are_none_are_refused(void **state)
 {
+    const struct report whole = whole_report();
     struct report missing = { .record = { .sequence = 77, .meter = 0x12345678 },
                               .missing_reason = 4 };
     uint8_t block[NBR_RESPONSE_BYTES];
