@@ -99,7 +99,6 @@ static bool compares(int op, int64_t x, int64_t y)
 static bool holds(const struct model_condition *c, const struct model_row *row)
 {
     int64_t v = row->v[c->column];
-    int64_t tenths = c->column == 3 ? v : v * 10;
     bool in = false;
 
     if (c->op >= 7) {
@@ -108,6 +107,7 @@ static bool holds(const struct model_condition *c, const struct model_row *row)
     if (v == NONE) {
         return false;
     }
+    int64_t tenths = c->column == 3 ? v : v * 10;
     for (int i = 0; i < c->count && c->op == 6; i++) {
         in |= tenths == c->tenths[i];
     }
