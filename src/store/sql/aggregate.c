@@ -145,7 +145,8 @@ err aggregate_result(struct aggregate *a, struct sql_error *error, struct sql_va
         return OK;
     }
     if (a->column->type == COLUMN_FLOAT8) {
-        *out = (struct sql_value){ .f = a->kind == ITEM_SUM ? a->fsum : a->fsum / (double)a->count };
+        *out =
+            (struct sql_value){ .f = a->kind == ITEM_SUM ? a->fsum : a->fsum / (double)a->count };
         return OK;
     }
     if (a->kind == ITEM_SUM) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* count, sum, min, max and avg, with the result types of PostgreSQL: sums of int2 and int4 are int8,
- * of int8 and numeric are numeric (exact, 128 bit), of float8 are float8; means of integers are
- * numeric. */
+/* count, sum, min, max and avg, with the result types of PostgreSQL: sums of int2 and int4 are
+ * int8, of int8 and numeric are numeric (exact, 128 bit), of float8 are float8; means of integers
+ * are numeric. */
 #pragma once
 
 #include "store/sql/decimal.h"

@@ -4,7 +4,8 @@
  *     {"columns":[{"name":"ts","type":"int8"}],"rows":[[1],[2]],"command":"SELECT 2","next":null}
  *     {"error":{"code":"42P01","message":"..","position":15}}
  *
- * The text grows at the end of a buffer, from which its owner may take what is there at any time. */
+ * The text grows at the end of a buffer, from which its owner may take what is there at any time.
+ */
 #pragma once
 
 #include "store/sql/engine.h"

@@ -228,7 +228,8 @@ static bool must_refresh(const struct sql_run *r)
         kind == STATEMENT_SHOW_TABLES) {
         return true;
     }
-    /* Writes check the dictionary themselves. A missing table may be one that we do not know yet. */
+    /* Writes check the dictionary themselves. A missing table may be one that we do not know yet.
+     */
     return (kind == STATEMENT_SELECT && run_now_us(r) - c->checked_us > CATALOG_FRESH_US) ||
            catalog_find(c->view, r->statement.table.text) < 0;
 }

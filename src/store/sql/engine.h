@@ -14,7 +14,8 @@
  * comes later, never from inside the call; what is passed is copied before the call returns. */
 struct sql_store {
     void *self;
-    err (*batch)(void *self, const struct kvs_op *ops, uint32_t count, kvs_batch_fn done, void *arg);
+    err (*batch)(void *self, const struct kvs_op *ops, uint32_t count, kvs_batch_fn done,
+                 void *arg);
     err (*scan)(void *self, const struct kvs_range *range, kvs_page_fn done, void *arg);
 };
 
@@ -36,8 +37,8 @@ err sql_engine_new(const struct sql_engine_options *options, struct sql_engine *
 /* No statement may be under way and no call of the store unanswered: see sql_engine_idle. */
 void sql_engine_free(struct sql_engine *e);
 bool sql_engine_idle(const struct sql_engine *e);
-/* Reads the dictionary, then `done`; after a failure it may be called again. Goes on deleting rows of
- * dropped tables. */
+/* Reads the dictionary, then `done`; after a failure it may be called again. Goes on deleting rows
+ * of dropped tables. */
 err sql_engine_open(struct sql_engine *e, void (*done)(void *arg, err e), void *arg) MUST_USE;
 
 enum sql_right { SQL_READ, SQL_WRITE, SQL_ADMIN };

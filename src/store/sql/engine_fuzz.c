@@ -92,8 +92,9 @@ static void run(struct sql_engine *engine, struct fake_store *store, struct byte
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char table[] = "CREATE TABLE t (a int4, b text, c float8, d bytea, e numeric(9,2), "
-                                "f bool, g timestamptz, PRIMARY KEY (a, b))";
+    static const char table[] =
+        "CREATE TABLE t (a int4, b text, c float8, d bytea, e numeric(9,2), "
+        "f bool, g timestamptz, PRIMARY KEY (a, b))";
     struct fake_store store;
     struct sql_engine *engine;
 

@@ -23,7 +23,8 @@ void sql_error_of(struct sql_error *e, err cause)
 {
     switch (cause.code) {
     case ERR_LIMIT:
-        sql_error_set(e, "53200", SQL_NOWHERE, "a limit of the server or of the store: %s", err_text());
+        sql_error_set(e, "53200", SQL_NOWHERE, "a limit of the server or of the store: %s",
+                      err_text());
         return;
     case ERR_AGAIN:
         sql_error_set(e, "53300", SQL_NOWHERE, "the store is busy, try again");

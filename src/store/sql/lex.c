@@ -310,7 +310,8 @@ bool token_is(const struct token *t, const char *keyword)
     return keyword[t->text.len] == '\0';
 }
 
-/* FNV-1a over the tokens; literals and parameters count as one question mark, a list of them too. */
+/* FNV-1a over the tokens; literals and parameters count as one question mark, a list of them too.
+ */
 uint64_t sql_fingerprint(struct bytes text)
 {
     struct sql_error ignored = { 0 };

@@ -428,7 +428,8 @@ err literal_assign(const struct value_context *c, const struct literal *l,
 /* A comparison with a number that is beyond all values of 64 bits. */
 static struct predicate beyond(enum compare_op op, bool negative)
 {
-    bool always = op == OP_NE || (negative ? op == OP_GT || op == OP_GE : op == OP_LT || op == OP_LE);
+    bool always =
+        op == OP_NE || (negative ? op == OP_GT || op == OP_GE : op == OP_LT || op == OP_LE);
 
     return (struct predicate){ .kind = always ? PREDICATE_ALWAYS : PREDICATE_NEVER };
 }

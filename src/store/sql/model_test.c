@@ -368,7 +368,8 @@ static void engine_and_model_agree(void **state)
     (void)state;
     test_db_init(db);
     *m = (struct model){ .r = { 20251122 }, .sql.max = 65536, .want.max = 1u << 20 };
-    assert_command(db, "CREATE TABLE t (a int4, b int8, c int8, d numeric(9,1), PRIMARY KEY (a, b))",
+    assert_command(db,
+                   "CREATE TABLE t (a int4, b int8, c int8, d numeric(9,1), PRIMARY KEY (a, b))",
                    "CREATE TABLE");
     for (int i = 0; i < STATEMENTS; i++) {
         buf_clear(&m->sql);

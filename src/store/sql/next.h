@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where an answer of limited rows stopped, as a sealed text that the client sends back with the same
- * statement: it can neither be read nor made up, and is good for a minute. */
+/* Where an answer of limited rows stopped, as a sealed text that the client sends back with the
+ * same statement: it can neither be read nor made up, and is good for a minute. */
 #pragma once
 
 #include "lib/base/buf.h"

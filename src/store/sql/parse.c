@@ -7,7 +7,8 @@
 
 static err refuse_returning(struct parser *p)
 {
-    return token_is(&p->token, "RETURNING") ? parse_unsupported(p, "RETURNING is not supported") : OK;
+    return token_is(&p->token, "RETURNING") ? parse_unsupported(p, "RETURNING is not supported")
+                                            : OK;
 }
 
 static err insert_head(struct parser *p, struct statement *s)
@@ -103,8 +104,9 @@ static err other(struct parser *p)
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (token_is(&p->token, known[i])) {
-            return parse_unsupported(p, "the statements are CREATE TABLE, DROP TABLE, INSERT, SELECT, "
-                                        "UPDATE, DELETE and SHOW TABLES");
+            return parse_unsupported(p,
+                                     "the statements are CREATE TABLE, DROP TABLE, INSERT, SELECT, "
+                                     "UPDATE, DELETE and SHOW TABLES");
         }
     }
     return parse_syntax(p);

@@ -65,7 +65,8 @@ err parse_expect_sign(struct parser *p, uint8_t sign)
     return parse_at_sign(p, sign) ? parse_advance(p) : parse_syntax(p);
 }
 
-/* Words of SQL that are no names unless quoted: without them `SELECT FROM t` would have a column. */
+/* Words of SQL that are no names unless quoted: without them `SELECT FROM t` would have a column.
+ */
 static bool is_reserved(const struct token *t)
 {
     static const char *const words[] = {

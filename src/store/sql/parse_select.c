@@ -103,7 +103,8 @@ static err items(struct parser *p, struct statement *s)
 
 static err from(struct parser *p, struct statement *s)
 {
-    static const char *const joins[] = { "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL" };
+    static const char *const joins[] = { "JOIN", "INNER", "LEFT",   "RIGHT",
+                                         "FULL", "CROSS", "NATURAL" };
 
     if (p->token.kind == TOKEN_END || parse_at_sign(p, ';')) {
         return parse_unsupported(p, "a SELECT needs a table");

@@ -106,7 +106,8 @@ static err comparison(struct parser *p, struct statement *s)
     }
     TRY(parse_name(p, &column));
     if (parse_at_sign(p, '.') || parse_at_sign(p, '(')) {
-        return parse_unsupported(p, "columns stand by their bare name; functions are not supported");
+        return parse_unsupported(p,
+                                 "columns stand by their bare name; functions are not supported");
     }
     TRY(parse_accept(p, "BETWEEN", &taken));
     if (taken) {

@@ -55,9 +55,15 @@ static err drop_descriptor(struct purge *p)
     TRY(dictionary_table_key(p->table_id, &table_key));
     dictionary_version_encode(p->view->version + 1, version);
     struct kvs_op ops[2] = {
-        { .type = KVS_PUT, .expect = KVS_REV, .rev = p->view->rev, .key = buf_bytes(&version_key),
+        { .type = KVS_PUT,
+          .expect = KVS_REV,
+          .rev = p->view->rev,
+          .key = buf_bytes(&version_key),
           .value = BYTES_OF(version) },
-        { .type = KVS_DELETE, .expect = KVS_REV, .rev = p->table_rev, .key = buf_bytes(&table_key) },
+        { .type = KVS_DELETE,
+          .expect = KVS_REV,
+          .rev = p->table_rev,
+          .key = buf_bytes(&table_key) },
     };
     return store->batch(store->self, ops, 2, descriptor_gone, p);
 }

@@ -111,7 +111,8 @@ static void call_ready(void *user)
     }
 }
 
-/* Ends the call when the engine has told the end; not from within sql_run_start, whose caller does. */
+/* Ends the call when the engine has told the end; not from within sql_run_start, whose caller does.
+ */
 static void call_ended(struct call *c)
 {
     c->ended = true;

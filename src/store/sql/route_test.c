@@ -376,12 +376,14 @@ static void an_answer_goes_on_by_its_continuation(void **state)
 
     assert_done(w, "CREATE TABLE t (k int8 PRIMARY KEY)", 0);
     assert_done(w, "INSERT INTO t VALUES (1), (2), (3)", 3);
-    const char *text = post(w, "{\"sql\":\"SELECT k FROM t WHERE k > $1\",\"params\":[1],\"max_rows\":1}");
+    const char *text =
+        post(w, "{\"sql\":\"SELECT k FROM t WHERE k > $1\",\"params\":[1],\"max_rows\":1}");
     snprintf(next, sizeof next, "%s", strstr(text, "\"next\":\"") + 8);
     *strchr(next, '"') = '\0';
     snprintf(body, sizeof body, "{\"sql\":\"SELECT k FROM t WHERE k > $1\",\"params\":[1],"
              "\"max_rows\":1,\"next\":\"%s\"}", next);
-    assert_non_null(strstr(post(w, body), "\"rows\":[[3]],\"command\":\"SELECT 1\",\"next\":null}"));
+    assert_non_null(
+        strstr(post(w, body), "\"rows\":[[3]],\"command\":\"SELECT 1\",\"next\":null}"));
     *strstr(body, "[1]") = '[';
     body[strcspn(body, "[") + 1] = '0';
     assert_post_refused(w, body, 400, "24000");
@@ -435,7 +437,8 @@ static void a_client_that_goes_away_leaves_nothing_behind(void **state)
 
     fill_long(w);
     w->store_hangs = true;
-    assert_ok(sql_send(w->sql, BYTES_LIT("SELECT * FROM t"), (struct bytes){ 0 }, on_count, counts));
+    assert_ok(
+        sql_send(w->sql, BYTES_LIT("SELECT * FROM t"), (struct bytes){ 0 }, on_count, counts));
     run_for(w, 100000);
     assert_int_equal(w->route.under_way, 1);
     sql_client_free(w->sql);

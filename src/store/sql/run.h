@@ -125,7 +125,8 @@ void run_again(struct sql_run *r);
 /* Whether the run may go on: cancelled and late ones end with 57014. */
 err run_check(struct sql_run *r) MUST_USE;
 uint64_t run_now_us(const struct sql_run *r);
-err run_batch(struct sql_run *r, const struct kvs_op *ops, uint32_t count, kvs_batch_fn done) MUST_USE;
+err run_batch(struct sql_run *r, const struct kvs_op *ops, uint32_t count,
+              kvs_batch_fn done) MUST_USE;
 /* The first operation of every batch that writes: the dictionary is the one of r->view. */
 err run_check_op(struct sql_run *r, struct kvs_op *out) MUST_USE;
 bool run_allows(const struct sql_run *r, enum sql_right right, const char *table);

@@ -226,7 +226,8 @@ static err check_conflict_key(struct sql_run *r)
 
     for (size_t i = 0; i < st->conflict_key_count; i++) {
         TRY(plan_column(r->table, &st->conflict_key[i], &r->error, &column));
-        if (r->table->columns[column].key_index < 0 || st->conflict_key_count != r->table->key_count) {
+        if (r->table->columns[column].key_index < 0 ||
+            st->conflict_key_count != r->table->key_count) {
             SQL_FAIL(&r->error, "42P10", st->conflict_key[i].at,
                      "ON CONFLICT names the columns of the primary key");
         }

@@ -19,19 +19,29 @@ static void decimals_are_cut_and_say_what_was_lost(void **state)
         uint64_t magnitude;
         bool beyond, inexact, half_up;
     } good[] = {
-        { "0", 0, 0, false, false, false }, { "12", 0, 12, false, false, false },
-        { "1.5", 0, 1, false, true, true }, { "1.49", 0, 1, false, true, false },
-        { "1.50", 1, 15, false, false, false }, { ".5", 0, 0, false, true, true },
-        { "5.", 2, 500, false, false, false }, { "1e3", 0, 1000, false, false, false },
-        { "1e-3", 3, 1, false, false, false }, { "1e-3", 2, 0, false, true, false },
-        { "5e-3", 2, 0, false, true, true }, { "5e-4", 2, 0, false, true, false },
-        { "0e99999999999", 0, 0, false, false, false }, { "1e99999999999", 0, 0, true, false, false },
+        { "0", 0, 0, false, false, false },
+        { "12", 0, 12, false, false, false },
+        { "1.5", 0, 1, false, true, true },
+        { "1.49", 0, 1, false, true, false },
+        { "1.50", 1, 15, false, false, false },
+        { ".5", 0, 0, false, true, true },
+        { "5.", 2, 500, false, false, false },
+        { "1e3", 0, 1000, false, false, false },
+        { "1e-3", 3, 1, false, false, false },
+        { "1e-3", 2, 0, false, true, false },
+        { "5e-3", 2, 0, false, true, true },
+        { "5e-4", 2, 0, false, true, false },
+        { "0e99999999999", 0, 0, false, false, false },
+        { "1e99999999999", 0, 0, true, false, false },
         { "18446744073709551615", 0, UINT64_MAX, false, false, false },
         { "18446744073709551616", 0, 0, true, false, false },
         { "00000000000000000000000012", 0, 12, false, false, false },
-        { "0.000", 0, 0, false, false, false }, { "1E+2", 1, 1000, false, false, false },
+        { "0.000", 0, 0, false, false, false },
+        { "1E+2", 1, 1000, false, false, false },
     };
-    static const char *const bad[] = { "", ".", "e5", "1e", "1e+", "1.2.3", "1x", "-1", "1e5x", " 1" };
+    static const char *const bad[] = {
+        "", ".", "e5", "1e", "1e+", "1.2.3", "1x", "-1", "1e5x", " 1"
+    };
     struct decimal d;
 
     (void)state;
@@ -116,13 +126,21 @@ static void times_read_and_print(void **state)
 
 static void times_that_are_none_are_refused(void **state)
 {
-    static const char *const form[] = { "", "2023", "2023-1-01", "2023-01-01x", "2023-01-01 1:00",
-                                        "2023-01-01 10", "2023-01-01 10:00:", "2023-01-01 10:00:00.",
-                                        "2023-01-01 10:00:00.1234567", "2023-01-01 10:00+",
+    static const char *const form[] = { "",
+                                        "2023",
+                                        "2023-1-01",
+                                        "2023-01-01x",
+                                        "2023-01-01 1:00",
+                                        "2023-01-01 10",
+                                        "2023-01-01 10:00:",
+                                        "2023-01-01 10:00:00.",
+                                        "2023-01-01 10:00:00.1234567",
+                                        "2023-01-01 10:00+",
                                         "2023-01-01 10:00 Z" };
-    static const char *const range[] = { "0000-01-01", "2023-00-01", "2023-13-01", "2023-02-29",
-                                         "2023-01-01 24:00", "2023-01-01 10:60", "2023-01-01 10:00+16",
-                                         "2023-01-01 10:00:60" };
+    static const char *const range[] = { "0000-01-01",          "2023-00-01",
+                                         "2023-13-01",          "2023-02-29",
+                                         "2023-01-01 24:00",    "2023-01-01 10:60",
+                                         "2023-01-01 10:00+16", "2023-01-01 10:00:60" };
     int64_t v = 7;
 
     (void)state;
