@@ -302,35 +302,73 @@ static void documents_hash(const struct sample *s, struct issue *in)
     in->calendar_hash = calendar_hash(buf_bytes(&calendar));
 }
 
+struct issuing {
+    struct plan *plan;
+    struct point *points;
+    struct issue_before before;
+    struct issue in;
+};
+
+static void issuing_begin(struct sample *s, struct issuing *i)
+{
+    *i = (struct issuing){ .points = calloc(s->record_count + 1, sizeof i->points[0]) };
+    assert_ok(plan_new(&s->tariff, &s->calendar, s->start_s, s->end_s, 900, &i->plan));
+    for (size_t n = 0; n < s->record_count; n++) {
+        i->points[n] = point_of(&s->records[n]);
+    }
+    i->in = (struct issue){ .plan = i->plan,
+                            .tariff = &s->tariff,
+                            .contract = &s->contract,
+                            .certificate = s->meter->certificate_hash,
+                            .seals = s->seals,
+                            .seal_count = s->seal_count,
+                            .points = i->points,
+                            .point_count = s->record_count,
+                            .version = "0.1.0",
+                            .evidence = sha256(BYTES_LIT("evidence")),
+                            .issued_s = s->end_s + 86400 };
+    documents_hash(s, &i->in);
+    if (s->has_previous) {
+        before_of(s, &i->before);
+        i->in.before = &i->before;
+    }
+}
+
+static void issuing_end(struct issuing *i)
+{
+    plan_free(i->plan);
+    free(i->points);
+}
+
+void sample_try(struct sample *s, struct refusals *out)
+{
+    struct issuing i;
+
+    issuing_begin(s, &i);
+    issue_bill(&i.in, out, &s->bill);
+    issuing_end(&i);
+}
+
+void sample_verify(struct sample *s, struct refusals *out)
+{
+    AUTO(buf_done) struct buf octets = { .max = FILE_BYTES_MAX };
+    struct digest *leaves = calloc(s->record_count + 1, sizeof *leaves);
+    struct issuing i;
+
+    issuing_begin(s, &i);
+    for (size_t n = 0; n < s->record_count; n++) {
+        assert_ok(bundle_record_add(&octets, &s->records[n]));
+    }
+    issue_verify(&i.in, s->meter->public, buf_bytes(&octets), leaves, out);
+    issuing_end(&i);
+    free(leaves);
+}
+
 void sample_issue(struct sample *s)
 {
-    AUTO(plan_freep) struct plan *plan = NULL;
     struct refusals refusals = { .count = 0 };
-    struct issue_before before;
-    struct point *points = calloc(s->record_count + 1, sizeof *points);
 
-    assert_ok(plan_new(&s->tariff, &s->calendar, s->start_s, s->end_s, 900, &plan));
-    for (size_t i = 0; i < s->record_count; i++) {
-        points[i] = point_of(&s->records[i]);
-    }
-    struct issue in = { .plan = plan,
-                        .tariff = &s->tariff,
-                        .contract = &s->contract,
-                        .certificate = s->meter->certificate_hash,
-                        .seals = s->seals,
-                        .seal_count = s->seal_count,
-                        .points = points,
-                        .point_count = s->record_count,
-                        .version = "0.1.0",
-                        .evidence = sha256(BYTES_LIT("evidence")),
-                        .issued_s = s->end_s + 86400 };
-    documents_hash(s, &in);
-    if (s->has_previous) {
-        before_of(s, &before);
-        in.before = &before;
-    }
-    issue_bill(&in, &refusals, &s->bill);
-    free(points);
+    sample_try(s, &refusals);
     if (refusals.count > 0) {
         fail_msg("refused: %s: %s", refusal_name(refusals.list[0].reason), refusals.list[0].text);
     }

@@ -144,7 +144,7 @@ static void check_seals(struct audit *a, const struct public_key *key)
     for (size_t i = 0; i < a->seal_count; i++) {
         const struct seal *s = &a->seals[i].seal;
         if (seal_verify(&a->seals[i], key).code) {
-            found(a, E203, (struct place){ s->first, s->start_s },
+            found(a, E203, AT_DAY(s->start_s),
                   "the seal is not signed by the meter's certified key");
         }
     }

@@ -56,7 +56,7 @@ static void check_root(struct audit *a, const struct seal *s, const struct readi
     }
     struct digest root = merkle_root(&tree);
     if (!digest_equal(&root, &s->root)) {
-        found_digests(a, E402, (struct place){ s->first, s->start_s }, &s->root, &root,
+        found_digests(a, E402, AT_DAY(s->start_s), &s->root, &root,
                       "the readings of the day are not those that were sealed");
     }
 }
