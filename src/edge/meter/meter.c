@@ -14,6 +14,7 @@
 #define HINT_SPREAD_US (30 * US_PER_S)
 #define HINT_FIRST_US (2 * US_PER_S) /* spread of the first reaction: a fleet hears the same hint */
 #define GAP_TOLD_MAX 96 /* sequences without a record that are pushed as missing */
+#define CLOCK_DOUBT_TRIES 4 /* HELLOs without an answer, before the clock is said to be the reason */
 #define FRAMES_LEFT_MIN 65536 /* of a session, when a new one is wanted */
 
 enum event {
@@ -124,6 +125,14 @@ static void hello_forget(struct meter *m)
     }
 }
 
+/* A HELLO more than ten minutes off is refused, and nobody may say why. Without doubting its own clock
+ * a meter whose clock went wrong would stay outside for ever; with the bit set it is let in, and the
+ * collector sets its clock. */
+static bool clock_is_doubted(const struct meter *m)
+{
+    return m->clock_unset || m->hello_tries > CLOCK_DOUBT_TRIES;
+}
+
 /* Every HELLO is a fresh one: the other side refuses a nonce that it has seen. */
 static err hello_send(struct meter *m)
 {
@@ -131,7 +140,7 @@ static err hello_send(struct meter *m)
         .meter = m->o.id,
         .epoch = (uint8_t)(m->epoch + 1),
         .suite = (uint8_t)m->o.suite,
-        .clock_flags = m->clock_unset ? HELLO_CLOCK_UNSET : 0,
+        .clock_flags = clock_is_doubted(m) ? HELLO_CLOCK_UNSET : 0,
         .utc_s = meter_clock_s(m),
     };
 

@@ -244,6 +244,18 @@ static void a_meter_without_time_takes_the_collectors_and_says_so(void **state)
     assert_int_equal(s.reports[2].record.status, 0);
 }
 
+static void a_meter_that_nobody_answers_comes_to_doubt_its_clock(void **state)
+{
+    START(s);
+    side_link(&s);
+    side_advance(&s, 40 * US_PER_S);
+    for (size_t i = 0; i < s.frame_count; i++) {
+        assert_int_equal(s.frames[i][28 + 1], 0);
+    }
+    side_advance(&s, 300 * US_PER_S);
+    assert_int_equal(s.frames[s.frame_count - 1][28 + 1], HELLO_CLOCK_UNSET);
+}
+
 static void a_failed_allocation_makes_no_meter(void **state)
 {
     AUTO(side_done) struct side s = { .keys = *state };
@@ -275,6 +287,7 @@ int main(void)
         cmocka_unit_test(frames_that_are_wrong_are_counted_and_change_nothing),
         cmocka_unit_test(a_keep_alive_is_answered),
         cmocka_unit_test(a_meter_without_time_takes_the_collectors_and_says_so),
+        cmocka_unit_test(a_meter_that_nobody_answers_comes_to_doubt_its_clock),
         cmocka_unit_test(a_failed_allocation_makes_no_meter),
     };
     return cmocka_run_group_tests_name("meter session", tests, side_keys_setup,
