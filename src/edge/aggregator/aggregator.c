@@ -7,7 +7,8 @@
 #include "lib/service/inlet.h"
 #include "lib/service/outlet.h"
 
-#define SWEEP_US 1000000ull /* how often links are looked at */
+#define SWEEP_US 1000000ull       /* how often links are looked at while a frame is in pieces */
+#define QUIET_US (60 * 1000000ull) /* and otherwise */
 
 struct link {
     struct aggregator *owner;
@@ -30,6 +31,7 @@ struct aggregator {
     struct outlet up;
     bool holding; /* nothing is read from the meters */
     uint64_t now_us;
+    uint64_t wake_us; /* of the next tick */
     uint64_t counts[AGGREGATOR_COUNT];
 };
 
@@ -61,6 +63,14 @@ static void link_drop(struct aggregator *a, struct link *l)
     inlet_done(&l->inlet);
     HASH_DEL(a->links, l);
     mem_give(l);
+}
+
+static void wake_in(struct aggregator *a, uint64_t us)
+{
+    if (a->wake_us <= a->now_us || a->now_us + us < a->wake_us) {
+        a->wake_us = a->now_us + us;
+        a->host.wake_at(a->host.self, a->wake_us);
+    }
 }
 
 static bool up_is_blocked(const struct aggregator *a)
@@ -139,6 +149,9 @@ static err octets_up(struct aggregator *a, struct link *l, struct bytes in)
     l->last_us = a->now_us;
     err e = inlet_run(&l->inlet, a->now_us, in, take_up, l);
     flush_up(a);
+    if (l->inlet.begun_us != 0) {
+        wake_in(a, SWEEP_US);
+    }
     return e;
 }
 
@@ -231,9 +244,7 @@ static err opened_down(struct aggregator *a, uint64_t id)
         mem_give(l);
         FAIL(ERR_LIMIT, "no memory for a link");
     }
-    if (HASH_COUNT(a->links) == 1) {
-        a->host.wake_at(a->host.self, a->now_us + SWEEP_US);
-    }
+    wake_in(a, QUIET_US);
     if (up_is_blocked(a)) {
         a->holding = true;
         a->host.hold(a->host.self, id, true);
@@ -310,17 +321,19 @@ static void tick(void *core, uint64_t now_us)
 {
     struct aggregator *a = core;
     struct link *l, *next;
+    bool pieces = false;
 
     a->now_us = now_us;
     HASH_ITER(hh, a->links, l, next) {
         uint64_t id = l->routes.link;
+        pieces = pieces || l->inlet.begun_us != 0;
         if (link_is_over(a, l)) {
             link_drop(a, l);
             a->host.close(a->host.self, id);
         }
     }
     if (a->links != NULL) {
-        a->host.wake_at(a->host.self, now_us + SWEEP_US);
+        wake_in(a, pieces ? SWEEP_US : QUIET_US);
     }
 }
 

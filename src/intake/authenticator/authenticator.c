@@ -5,8 +5,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define TICK_US US_PER_S
-#define SWEEP_US (5 * US_PER_S)        /* how often sessions are looked at */
+#define PIECES_US US_PER_S             /* how often links are looked at while a frame is in pieces */
+#define SWEEP_US (5 * US_PER_S)        /* sessions, while some are pending or old */
+#define QUIET_US (60 * US_PER_S)       /* and otherwise */
 #define LATE_US (2 * 900 * US_PER_S)   /* two intervals without a frame */
 #define LIFETIME_US (SESSION_LIFETIME_HOURS * 3600 * US_PER_S)
 #define DOWN_FULL_BYTES (256u << 10)   /* a full link loses what comes above this */
@@ -50,6 +51,14 @@ const char *authenticator_refusal_name(enum authenticator_refusal r)
 const char *authenticator_count_name(enum authenticator_count c)
 {
     return count_names[c];
+}
+
+void authenticator_wake_in(struct authenticator *a, uint64_t us)
+{
+    if (a->wake_us <= a->now_us || a->now_us + us < a->wake_us) {
+        a->wake_us = a->now_us + us;
+        a->host.wake_at(a->host.self, a->wake_us);
+    }
 }
 
 /* --- links --- */
@@ -237,6 +246,12 @@ static err octets_up(struct authenticator *a, struct agg_link *l, struct bytes i
 {
     err e = inlet_run(&l->inlet, a->now_us, in, take_up, l);
     authenticator_flush_up(a);
+    if (l->inlet.begun_us != 0) {
+        authenticator_wake_in(a, PIECES_US);
+    }
+    if (a->others) {
+        authenticator_wake_in(a, SWEEP_US);
+    }
     return e;
 }
 
@@ -373,7 +388,7 @@ static err opened(void *core, uint64_t now_us, uint64_t link, bool uplink)
     struct authenticator *a = core;
 
     a->now_us = now_us;
-    a->host.wake_at(a->host.self, now_us + TICK_US);
+    authenticator_wake_in(a, QUIET_US);
     err e = uplink ? opened_up(a, link) : opened_down(a, link);
     authenticator_flush_down(a);
     return e;
@@ -428,18 +443,22 @@ static void ready(void *core, uint64_t now_us, uint64_t link)
     authenticator_flush_down(a);
 }
 
-static void sweep_links(struct authenticator *a)
+/* True: some frame is in pieces. */
+static bool sweep_links(struct authenticator *a)
 {
     struct agg_link *l, *after;
+    bool pieces = false;
 
     HASH_ITER(hh, a->links, l, after) {
         uint64_t id = l->id;
+        pieces = pieces || l->inlet.begun_us != 0;
         if (!a->holding && inlet_stalled(&l->inlet, a->now_us)) {
             a->counts[AUTHENTICATOR_STALLED]++;
             link_drop(a, l);
             a->host.close(a->host.self, id);
         }
     }
+    return pieces;
 }
 
 static void sweep_sessions(struct authenticator *a)
@@ -447,12 +466,14 @@ static void sweep_sessions(struct authenticator *a)
     struct meter_session *m, *after;
 
     a->late = 0;
+    a->others = false;
     HASH_ITER(hh, a->sessions.by_meter, m, after) {
         if (m->other != NULL && a->now_us >= m->other->until_us &&
             sessions_timeout(&a->sessions, m)) {
             continue;
         }
         bool open = m->state != SESSION_PENDING;
+        a->others = a->others || m->other != NULL;
         if (open && a->now_us - m->opened_us >= LIFETIME_US) {
             authenticator_session_over(a, m);
             continue;
@@ -466,14 +487,14 @@ static void tick(void *core, uint64_t now_us)
     struct authenticator *a = core;
 
     a->now_us = now_us;
-    a->host.wake_at(a->host.self, now_us + TICK_US);
-    sweep_links(a);
+    bool pieces = sweep_links(a);
     /* A blocked uplink cannot be told of sessions that end: they end later then. */
     if (now_us >= a->sweep_us && !authenticator_is_blocked(a)) {
         a->sweep_us = now_us + SWEEP_US;
         sweep_sessions(a);
         authenticator_flush_up(a);
     }
+    authenticator_wake_in(a, pieces ? PIECES_US : a->others ? SWEEP_US : QUIET_US);
     authenticator_flush_down(a);
 }
 

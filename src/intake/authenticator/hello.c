@@ -120,6 +120,8 @@ static void accepted(struct authenticator *a, struct hello_job *job, const struc
         return;
     }
     a->counts[AUTHENTICATOR_HELLOS]++;
+    a->others = true;
+    authenticator_wake_in(a, 5 * US_PER_S);
     authenticator_send_down(a, job->link, buf_bytes(&job->out));
 }
 

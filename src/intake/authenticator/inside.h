@@ -74,6 +74,8 @@ struct authenticator {
     size_t jobs;
     size_t late;
     uint64_t sweep_us; /* of sessions */
+    uint64_t wake_us;  /* of the next tick */
+    bool others;       /* some session is pending or old */
     uint64_t counts[AUTHENTICATOR_COUNT];
     uint64_t refusals[AUTHENTICATOR_REFUSAL_COUNT];
 };
@@ -82,6 +84,8 @@ struct agg_link *agg_link_find(const struct authenticator *a, uint64_t id);
 bool authenticator_is_blocked(const struct authenticator *a); /* the collector takes nothing now */
 void authenticator_flush_up(struct authenticator *a);
 void authenticator_flush_down(struct authenticator *a); /* at the end of each call */
+
+void authenticator_wake_in(struct authenticator *a, uint64_t us); /* no later than that */
 
 /* To a meter's aggregator; false: it is full or gone, and the frame is lost. */
 bool authenticator_send_down(struct authenticator *a, uint64_t link, struct bytes frame);
