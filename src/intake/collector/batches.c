@@ -123,6 +123,10 @@ bool batches_seal(struct collector *c, const struct sealed_day *day)
 {
     struct slot *s = filling(c);
 
+    if (s != NULL && s->batch.seal_count == BATCH_SEALS_MAX && free_slot(c) != NULL) {
+        fly_filling(c); /* the end of a day brings more seals than a batch holds */
+        s = filling(c);
+    }
     if (s == NULL || s->batch.seal_count == BATCH_SEALS_MAX) {
         return false;
     }

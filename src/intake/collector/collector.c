@@ -4,7 +4,7 @@
 #include "intake/collector/inside.h"
 #include "lib/base/mem.h"
 
-#define SWEEP_US US_PER_S
+#define QUIET_US (60 * US_PER_S) /* between two looks at holes when there is none */
 #define BACKOFF_FIRST_US (100 * 1000ull)
 #define BACKOFF_MAX_US (10 * US_PER_S)
 #define CLOCK_TOLERANCE_S 30   /* a meter's clock is set when it is further off */
@@ -124,12 +124,12 @@ static void hold_all(struct collector *c, bool on)
 
 /* --- messages --- */
 
-static void clock_set(struct collector *c, struct meter *m, uint32_t now_s, bool unset)
+static void clock_set(struct collector *c, struct meter *m, uint32_t now_s)
 {
     uint8_t parameters[7];
 
     store_u32(parameters, now_s);
-    store_u16(parameters + 4, unset ? 0 : CLOCK_SLEW_MAX_S);
+    store_u16(parameters + 4, CLOCK_SLEW_MAX_S);
     parameters[6] = 1; /* a step is allowed */
     gaps_command(c, m, NBR_EXT_CLOCK, BYTES_OF(parameters));
     c->counts[COLLECTOR_CLOCKS_SET]++;
@@ -140,10 +140,19 @@ static void opened_session(struct collector *c, struct meter *m, const struct in
     bool unset = (i->opened.clock_flags & HELLO_CLOCK_UNSET) != 0;
     int64_t off_s = (int64_t)i->opened.meter_s - (int64_t)i->opened.ours_s;
 
+    /* Two services must agree before a meter is told another time: one clock that went wrong may not
+     * carry a whole fleet with it. */
+    int64_t apart_s = (int64_t)i->opened.ours_s - (int64_t)collector_now_s(c);
+    bool agreed = apart_s <= CLOCK_TOLERANCE_S && apart_s >= -CLOCK_TOLERANCE_S;
+
+    bool off = off_s > CLOCK_TOLERANCE_S || off_s < -CLOCK_TOLERANCE_S;
+
     gaps_forget(c, m); /* what was asked over the session before is not answered */
-    if (unset || off_s > CLOCK_TOLERANCE_S || off_s < -CLOCK_TOLERANCE_S) {
+    if (unset || off) {
         batches_event(c, m, EVENT_CLOCK, off_s);
-        clock_set(c, m, collector_now_s(c), unset);
+    }
+    if (off && agreed) {
+        clock_set(c, m, collector_now_s(c));
     }
     if (m->state == METER_READY) {
         m->seal_due = m->has_seal;
@@ -283,7 +292,7 @@ static err opened(void *core, uint64_t now_us, uint64_t link, bool uplink)
     (void)uplink; /* it has none: its store is not a link */
     c->now_us = now_us;
     if (c->sweep_us <= now_us) {
-        c->sweep_us = now_us + SWEEP_US;
+        c->sweep_us = now_us + QUIET_US;
     }
     err e = open_link(c, link);
     collector_done_call(c);
@@ -335,7 +344,7 @@ static void tick(void *core, uint64_t now_us)
     batches_tick(c);
     requests_tick(c);
     if (now_us >= c->sweep_us) {
-        c->sweep_us = now_us + SWEEP_US;
+        c->sweep_us = now_us + (c->holes != NULL ? GAPS_SWEEP_US : QUIET_US);
         gaps_tick(c);
     }
     collector_resume(c);

@@ -1125,14 +1125,31 @@ static bool clock_was_set(struct fixture *f)
     return false;
 }
 
-static void a_clock_that_is_unset_or_off_is_set(void **state)
+static void two_services_that_do_not_agree_set_no_clock(void **state)
+{
+    struct fixture f;
+    struct intake_message m = { .kind = INTAKE_OPENED, .meter = METER };
+
+    (void)state;
+    start(&f);
+    m.opened.ours_s = UTC_S - 3600; /* the authenticator's clock is an hour behind */
+    m.opened.meter_s = UTC_S;
+    assert_ok(say(&f, &m));
+    settle(&f);
+    assert_false(clock_was_set(&f));
+    assert_int_equal(fake_store_events(&f.store, "clock"), 1);
+    end(&f);
+}
+
+static void a_clock_that_is_off_is_set(void **state)
 {
     static const struct {
         int32_t off_s;
         uint8_t flags;
-        bool set;
-    } cases[] = { { 0, 0, false },  { 30, 0, false }, { 31, 0, true },
-                  { -31, 0, true }, { 0, HELLO_CLOCK_UNSET, true } };
+        bool set, event;
+    } cases[] = { { 0, 0, false, false }, { 30, 0, false, false }, { 31, 0, true, true },
+                  { -31, 0, true, true }, { 0, HELLO_CLOCK_UNSET, false, true },
+                  { 9999, HELLO_CLOCK_UNSET, true, true } };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -1145,7 +1162,7 @@ static void a_clock_that_is_unset_or_off_is_set(void **state)
         assert_ok(say(&f, &m));
         settle(&f);
         assert_int_equal(clock_was_set(&f), cases[i].set);
-        assert_int_equal(fake_store_events(&f.store, "clock"), cases[i].set);
+        assert_int_equal(fake_store_events(&f.store, "clock"), cases[i].event);
         end(&f);
     }
 }
@@ -1294,7 +1311,8 @@ int main(void)
         cmocka_unit_test(a_seal_sent_again_is_acknowledged_again),
         cmocka_unit_test(a_seal_signed_again_after_a_crash_is_the_same_seal),
         cmocka_unit_test(after_a_restart_the_newest_seal_is_the_mark),
-        cmocka_unit_test(a_clock_that_is_unset_or_off_is_set),
+        cmocka_unit_test(a_clock_that_is_off_is_set),
+        cmocka_unit_test(two_services_that_do_not_agree_set_no_clock),
         cmocka_unit_test(a_message_that_only_the_collector_sends_ends_the_link),
         cmocka_unit_test(octets_that_are_no_message_end_the_link),
         cmocka_unit_test(more_links_than_allowed_are_refused),

@@ -79,6 +79,9 @@ static void list_add(struct collector *c, struct meter *m)
         m->hole_since_us = c->now_us;
         m->hole_mark = m->settled.mark;
         DL_APPEND2(c->holes, m, hole_prev, hole_next);
+        if (c->sweep_us > c->now_us + GAPS_SWEEP_US) {
+            c->sweep_us = c->now_us + GAPS_SWEEP_US;
+        }
     }
 }
 

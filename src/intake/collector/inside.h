@@ -187,6 +187,7 @@ void seals_try(struct collector *c, struct meter *m); /* the next one may be rea
 void seals_stored(struct collector *c, struct meter *m, const struct seal_row *row);
 
 /* gaps.c */
+#define GAPS_SWEEP_US US_PER_S /* how often holes are looked at */
 void gaps_look(struct collector *c, struct meter *m); /* something changed: is there a hole? */
 void gaps_signal(struct collector *c, struct meter *m, uint32_t transaction,
                  const struct signal *s);
