@@ -249,9 +249,8 @@ static void keys_freep(struct api_keys **k)
     api_keys_free(*k);
 }
 
-err api_keys_load(const char *path, struct api_keys **out)
+err api_keys_read(struct bytes text, struct api_keys **out)
 {
-    AUTO(buf_done) struct buf text = { .max = FILE_BYTES_MAX };
     AUTO(keys_freep) struct api_keys *k = mem_take(sizeof *k);
 
     if (k == NULL) {
@@ -262,11 +261,18 @@ err api_keys_load(const char *path, struct api_keys **out)
     if (k->grants == NULL) {
         FAIL(ERR_LIMIT, "no memory for API keys");
     }
-    TRY(owner_only(path));
-    TRY(file_read(path, &text));
-    TRY(err_context(keys_parse(buf_bytes(&text), k), "API keys %s", path));
+    TRY(keys_parse(text, k));
     *out = TAKE(k);
     return OK;
+}
+
+err api_keys_load(const char *path, struct api_keys **out)
+{
+    AUTO(buf_done) struct buf text = { .max = FILE_BYTES_MAX };
+
+    TRY(owner_only(path));
+    TRY(file_read(path, &text));
+    return err_context(api_keys_read(buf_bytes(&text), out), "API keys %s", path);
 }
 
 void api_keys_free(struct api_keys *k)

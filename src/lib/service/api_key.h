@@ -25,6 +25,8 @@ struct api_keys; /* the keys a service accepts */
 
 /* `path` must not be readable by others than its owner (ERR_AUTH). Bad lines name file and line. */
 err api_keys_load(const char *path, struct api_keys **out) MUST_USE; /* gives */
+/* The same from the text of such a file. */
+err api_keys_read(struct bytes text, struct api_keys **out) MUST_USE; /* gives */
 void api_keys_free(struct api_keys *k);
 
 struct api_grant; /* who this is; borrowed from the api_keys */
