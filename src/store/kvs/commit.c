@@ -241,6 +241,10 @@ static err op_check(struct committer *c, struct kv_request *r, const struct kvs_
         r->status = KV_NO_SPACE;
         return OK;
     }
+    if (op->ttl_s > 0 && has_quota(r->spaces[op->space])) {
+        r->status = KV_TTL; /* figures of a quota would not stay exact */
+        return OK;
+    }
     TRY(touch(c, r, op, index, &k));
     if (r->status == KV_TWICE) {
         return OK;

@@ -116,8 +116,7 @@ static void a_family_tells_its_options_by_its_name(void **state)
 
 static void spaces_are_there_after_a_reopen(void **state)
 {
-    const struct space_settings full = { .series = true, .quota_bytes = 5, .quota_keys = 6,
-                                         .ttl_s = 7 };
+    const struct space_settings full = { .series = true, .quota_bytes = 5, .quota_keys = 6 };
     struct space_view view;
 
     (void)state;
@@ -128,6 +127,55 @@ static void spaces_are_there_after_a_reopen(void **state)
     assert_ok(engine_space_view(s.engine, BYTES_LIT("t"), &view));
     assert_memory_equal(&view.settings, &full, sizeof full);
     assert_err(engine_space_view(s.engine, BYTES_LIT("u"), &view), ERR_MISSING);
+}
+
+static uint64_t records_stored(struct space *space)
+{
+    uint64_t count = 0;
+
+    rocksdb_compact_range_cf(engine_rocks(s.engine), space->family, NULL, 0, NULL, 0);
+    assert_int_equal(rocksdb_property_int_cf(engine_rocks(s.engine), space->family,
+                                             "rocksdb.estimate-num-keys", &count),
+                     0);
+    return count;
+}
+
+/* Through the fixture's clock, which the filter asks. */
+static void expired_records_leave_the_disk_some_time_later(void **state)
+{
+    const struct space_settings hour = { .ttl_s = 3600 };
+
+    (void)state;
+    assert_ok(space_make(&s, "t", &hour));
+    struct kv_request *r = call_new(&s, "t");
+    r->op = (struct kvs_op){ .type = KVS_PUT, .key = BYTES_LIT("a"), .value = BYTES_LIT("v") };
+    assert_int_equal(call_commit(&s, r), KV_OK);
+    r->op.key = BYTES_LIT("b");
+    r->op.ttl_s = 7200;
+    assert_int_equal(call_commit(&s, r), KV_OK);
+    assert_int_equal(records_stored(r->spaces[0]), 2);
+    fixture_now_s += 3600;
+    assert_int_equal(records_stored(r->spaces[0]), 2);
+    fixture_now_s += 120;
+    assert_int_equal(records_stored(r->spaces[0]), 1);
+    fixture_now_s += 3600;
+    assert_int_equal(records_stored(r->spaces[0]), 0);
+    call_done(r);
+}
+
+static void quotas_and_times_to_live_exclude_each_other(void **state)
+{
+    const struct space_settings quota = { .quota_keys = 5, .compress = true };
+    struct kv_request *r = call_new(&s, "s");
+
+    (void)state;
+    r->op = (struct kvs_op){ .type = KVS_PUT, .key = BYTES_LIT("a"), .ttl_s = 60 };
+    assert_int_equal(call_commit(&s, r), KV_OK);
+    assert_err(engine_space_change(s.engine, r->spaces[0], &quota), ERR_CONFLICT);
+    assert_int_equal(delete(&s, "a", KVS_ANY, 0), KV_OK);
+    assert_ok(engine_space_change(s.engine, r->spaces[0], &quota));
+    assert_int_equal(call_commit(&s, r), KV_TTL);
+    call_done(r);
 }
 
 static void a_space_is_made_once(void **state)
@@ -273,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_record_of_another_form_is_corrupt),
         cmocka_unit_test(a_family_tells_its_options_by_its_name),
         HERE(spaces_are_there_after_a_reopen),
+        HERE(expired_records_leave_the_disk_some_time_later),
+        HERE(quotas_and_times_to_live_exclude_each_other),
         HERE(a_space_is_made_once),
         HERE(a_dropped_space_takes_its_keys_along),
         HERE(a_reader_keeps_a_dropped_space_until_it_is_done),

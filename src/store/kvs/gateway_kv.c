@@ -63,6 +63,15 @@ static void object_written(struct ask *a)
     ask_commit(a, written);
 }
 
+/* A value that expires is no object while it fits a commit, so that compaction can drop it. */
+static bool wants_object(const struct ask *a)
+{
+    const struct kv_request *r = &a->request;
+    bool expires = r->op.ttl_s > 0 || r->spaces[0]->settings.ttl_s > 0;
+
+    return a->body.len >= (expires ? KVS_BATCH_BYTES_MAX : OBJECT_BYTES_MIN);
+}
+
 void put_handle(void *arg, struct http_exchange *x)
 {
     struct ask *a = http_user(x);
@@ -74,7 +83,7 @@ void put_handle(void *arg, struct http_exchange *x)
     }
     a->request.op.value = buf_bytes(&a->body);
     a->request.octets = a->key_len + a->body.len;
-    if (a->body.len >= OBJECT_BYTES_MIN) {
+    if (wants_object(a)) {
         ask_read(a, run_object_write, object_written);
     } else {
         ask_commit(a, written);

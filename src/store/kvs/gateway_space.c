@@ -99,9 +99,12 @@ static void body_settings(struct ask *a)
         ask_refuse_later(a, REFUSE_FIELD, "the body is not one JSON object");
         return;
     }
-    const char *wrong = settings_read(doc, &a->request.settings);
+    struct space_settings *s = &a->request.settings;
+    const char *wrong = settings_read(doc, s);
     if (wrong != NULL) {
         ask_refuse_later(a, REFUSE_FIELD, wrong);
+    } else if (s->ttl_s > 0 && (s->quota_bytes > 0 || s->quota_keys > 0)) {
+        ask_refuse_later(a, REFUSE_TTL, "ttl_s");
     }
 }
 

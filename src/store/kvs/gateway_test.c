@@ -696,6 +696,7 @@ static void bad_settings_of_a_space_are_400(void **state)
         "[]", "{", "{\"quota_bytes\":-1}", "{\"quota_keys\":\"1\"}", "{\"ttl_s\":316224001}",
         "{\"style\":\"x\"}", "{\"style\":1}", "{\"compression\":\"zip\"}", "{\"policy\":\"hot\"}",
         "{\"ttl_s\":1,\"ttl_s\":2}",
+        "{\"ttl_s\":1,\"quota_keys\":2}",
     };
 
     (void)state;

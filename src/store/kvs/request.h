@@ -18,6 +18,7 @@ enum kv_status {
     KV_TWICE,        /* bad_op names a key for the second time */
     KV_TOO_LARGE,    /* the answer would be */
     KV_QUOTA,
+    KV_TTL,          /* a time to live in a space with quotas */
     KV_DISK,         /* nothing was written */
     KV_UNKNOWN,      /* the commit failed: it may or may not be there after the next start */
     KV_DATA_LOSS,    /* stored octets are not those that were written */
