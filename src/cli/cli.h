@@ -27,6 +27,8 @@ int cli_usage(const char *usage);
 
 /* DIR/../libexec/meterseal/<name>, from where this program was started. */
 err cli_program(const char *name, struct place_path *out) MUST_USE;
+/* .../share/meterseal/tariff/<name>: the examples that init copies. */
+err cli_shared_file(const char *name, struct place_path *out) MUST_USE;
 
 int verb_init(int argc, char **argv);
 int verb_up(int argc, char **argv);

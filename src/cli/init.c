@@ -234,6 +234,24 @@ static err parse_first_port(const char *text, unsigned *out)
     return OK;
 }
 
+/* An example tariff and calendar, so that billing works at once; real ones replace them. */
+static err copy_examples(const struct place *p)
+{
+    static const struct {
+        const char *from, *to;
+    } files[] = { { "a4-green-example.yaml", "etc/tariff.yaml" },
+                  { "calendar-meters.yaml", "etc/calendar.yaml" } };
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        AUTO(buf_done) struct buf text = { .max = FILE_BYTES_MAX };
+        struct place_path from;
+        TRY(cli_shared_file(files[i].from, &from));
+        TRY(file_read(from.text, &text));
+        TRY(write_text(p, files[i].to, buf_bytes(&text), 0644));
+    }
+    return OK;
+}
+
 static err make_folders(const char *dir)
 {
     static const char *const folders[] = { "etc",      "pki", "secrets", "data/kvs", "meters",
@@ -270,6 +288,7 @@ err installation_make(const char *dir, const char *first_port, struct place *out
     TRY(make_api_keys_of(&p, "kvs"));
     TRY(make_api_keys_of(&p, "sql"));
     TRY(make_settings(&p));
+    TRY(copy_examples(&p));
     /* Last: this file makes the directory an installation. */
     snprintf(text, sizeof text, "%u\n", p.first_port);
     TRY(write_text(&p, "etc/ports", bytes_of_string(text), 0644));

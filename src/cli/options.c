@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,17 +8,10 @@
 
 #define COMMON_COUNT 3
 
-static const char *default_dir(void)
-{
-    const char *dir = getenv("METERSEAL_DIR");
-
-    return dir != NULL && *dir != '\0' ? dir : "meterseal-data";
-}
-
 err cli_options(int argc, char **argv, const struct option_spec *specs, size_t spec_count,
                 struct options *out, int *out_plain)
 {
-    struct options o = { .dir = default_dir() };
+    struct options o = { .dir = place_default_dir() };
     struct option_spec all[CLI_OPTIONS_MAX] = {
         { "dir", NULL, &o.dir },
         { "json", &o.json, NULL },
@@ -47,27 +39,46 @@ int cli_usage(const char *usage)
     return EXIT_USAGE;
 }
 
-err cli_program(const char *name, struct place_path *out)
+/* The folder that bin, libexec and share are in: this program's own folder's folder. */
+static err install_root(char *out, size_t size)
 {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    ssize_t n = readlink("/proc/self/exe", out, size - 1);
 
     if (n <= 0) {
         FAIL(ERR_IO, "cannot find the folder of this program");
     }
-    self[n] = '\0';
+    out[n] = '\0';
     for (int up = 0; up < 2; up++) {
-        char *slash = strrchr(self, '/');
+        char *slash = strrchr(out, '/');
         if (slash != NULL) {
             *slash = '\0';
         }
     }
-    if (snprintf(out->text, sizeof out->text, "%s/libexec/meterseal/%s", self, name) >=
+    return OK;
+}
+
+static err installed_file(const char *folder, const char *name, int access_mode,
+                          struct place_path *out)
+{
+    char root[PATH_MAX];
+
+    TRY(install_root(root, sizeof root));
+    if (snprintf(out->text, sizeof out->text, "%s/%s/%s", root, folder, name) >=
         (int)sizeof out->text) {
-        FAIL(ERR_LIMIT, "%s: path too long", self);
+        FAIL(ERR_LIMIT, "%s: path too long", root);
     }
-    if (access(out->text, X_OK) != 0) {
+    if (access(out->text, access_mode) != 0) {
         FAIL(ERR_MISSING, "%s: not installed; build it with ./setup build", out->text);
     }
     return OK;
+}
+
+err cli_program(const char *name, struct place_path *out)
+{
+    return installed_file("libexec/meterseal", name, X_OK, out);
+}
+
+err cli_shared_file(const char *name, struct place_path *out)
+{
+    return installed_file("share/meterseal/tariff", name, R_OK, out);
 }

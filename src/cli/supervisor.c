@@ -293,20 +293,25 @@ static void start_all(struct supervisor *s)
     }
 }
 
-/* The last line of a service's log says why it could not run. */
+/* The last error in a service's log says why it could not run; every service ends its log with an
+ * exit line that says nothing more. */
 static err explain_failure(const struct place *p, const char *service)
 {
     struct place_path path = place_path(p, "log/%s.log", service);
-    char line[1024] = "";
+    char line[2048];
+    char words[2048] = "its log says nothing";
     FILE *f = fopen(path.text, "r");
 
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (strstr(line, "level=error") != NULL || strncmp(line, "ts=", 3) != 0) {
+            snprintf(words, sizeof words, "%s", line);
+        }
     }
     if (f != NULL) {
         fclose(f);
     }
-    line[strcspn(line, "\n")] = '\0';
-    FAIL(ERR_IO, "%s cannot run: %s (log: %s)", service, line, path.text);
+    words[strcspn(words, "\n")] = '\0';
+    FAIL(ERR_IO, "%s cannot run: %s (log: %s)", service, words, path.text);
 }
 
 err supervise(const struct place *p)

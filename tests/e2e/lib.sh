@@ -22,7 +22,7 @@ failed_count=0
 cleanup() {
     "$METERSEAL" down --dir "$DIR" >/dev/null 2>&1
     if [ "$failed_count" -gt 0 ] && [ -d "$DIR/log" ]; then
-        tail -n 15 "$DIR"/log/*.log | sed 's/^/# /'
+        grep -h -E "level=(warn|error)" "$DIR"/log/*.log | tail -n 30 | cut -c 1-300 | sed 's/^/# /'
     fi
     rm -rf "$WORK"
 }

@@ -10,6 +10,7 @@ refuse "a directory that is none" 1 "meterseal init" "$METERSEAL" up
 install_place
 refuse "init over an installation" 1 "already a Meterseal directory" "$METERSEAL" init "$DIR"
 
+: >"$WORK/held"
 # A port in use: another program holds the SQL port.
 python3 -c "
 import socket, time
@@ -74,7 +75,7 @@ else
 fi
 
 printf 'start,kwh,kvarh_lag,volume\n2018-01-01T00:00,1.00,0.50,0.00\n' >"$WORK/column.csv"
-refuse "a CSV with a bad column" 1 "volume" "$METERSEAL" meter replay --csv "$WORK/column.csv"
+refuse "a CSV with a bad column" 1 "no column \"kvarh_lead\"" "$METERSEAL" meter replay --csv "$WORK/column.csv"
 printf 'start,kwh,kvarh_lag,kvarh_lead\n2018-01-01T00:00,1.00,many,0.00\n' >"$WORK/number.csv"
 refuse "a CSV with a bad number names the line" 1 "line 2" "$METERSEAL" meter replay --csv "$WORK/number.csv"
 

@@ -10,20 +10,22 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/options.h"
+#include "lib/service/place.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
 
 #define GIVE_UP_DEFAULT_S 300
 
 static const char usage_all[] =
-    "usage: meter enrol|fleet|replay --dir DIR ...\n"
+    "usage: meterseal meter enrol|fleet|replay [--dir DIR] ...\n"
     "  enrol   makes keys and registers of simulated meters\n"
     "  fleet   runs made-up customers, honest and thieves\n"
     "  replay  runs one meter of a real series from a CSV file\n"
     "meter VERB --help tells the options of a verb\n";
 
 static const char usage_enrol[] =
-    "usage: meter enrol --dir DIR --count N [options]\n"
+    "usage: meterseal meter enrol --count N [options]\n"
     "  --dir DIR       installation made by meterseal init\n"
     "  --count N       meters, 1 to 1000000\n"
     "  --first SERIAL  serial number of the first, default 10000001\n"
@@ -33,7 +35,7 @@ static const char usage_enrol[] =
     "Meters that exist are left alone.\n";
 
 static const char usage_fleet[] =
-    "usage: meter fleet --dir DIR --count N --days D [options]\n"
+    "usage: meterseal meter fleet --count N --days D [options]\n"
     "  --dir DIR         installation made by meterseal init, with its services up\n"
     "  --count N         meters, 1 to 1000000; missing ones are enrolled\n"
     "  --days D          days to simulate, 1 to 3660\n"
@@ -50,7 +52,7 @@ static const char usage_fleet[] =
     "  --json            one JSON object on stdout\n";
 
 static const char usage_replay[] =
-    "usage: meter replay --dir DIR --csv FILE [options]\n"
+    "usage: meterseal meter replay --csv FILE [options]\n"
     "  --dir DIR         installation made by meterseal init, with its services up\n"
     "  --csv FILE        start,kwh,kvarh_lag,kvarh_lead or start,kw,kvar, every 15 minutes\n"
     "  --id SERIAL       serial number of the meter, default 20000001\n"
@@ -67,65 +69,21 @@ struct arguments { /* as given; NULL = not given */
     bool realtime, json, help;
 };
 
-struct option {
-    const char *name;
-    const char **value; /* or */
-    bool *flag;
-};
-
-#define OPTIONS_MAX 24
-
-/* --name VALUE, --name=VALUE, --flag. */
-static err take_option(const struct option *options, int argc, char **argv, int *i)
-{
-    const char *text = argv[*i];
-    size_t n = strcspn(text, "=");
-
-    for (const struct option *o = options; o->name != NULL; o++) {
-        if (strlen(o->name) != n || strncmp(text, o->name, n) != 0) {
-            continue;
-        }
-        if (o->flag != NULL && text[n] == '\0') {
-            *o->flag = true;
-            return OK;
-        }
-        if (o->flag != NULL) {
-            FAIL(ERR_PROTO, "%s takes no value", o->name);
-        }
-        if (text[n] == '\0' && *i + 1 == argc) {
-            FAIL(ERR_PROTO, "%s wants a value", o->name);
-        }
-        *o->value = text[n] == '=' ? text + n + 1 : argv[++*i];
-        return OK;
-    }
-    FAIL(ERR_PROTO, "unknown option %s", text);
-}
-
-static err take_options(const struct option *options, int argc, char **argv)
-{
-    for (int i = 2; i < argc; i++) {
-        TRY(take_option(options, argc, argv, &i));
-    }
-    return OK;
-}
-
+/* The option's value, or what holds without it. */
 static err number(const char *name, const char *text, uint64_t fallback, uint64_t min, uint64_t max,
                   uint64_t *out)
 {
-    uint64_t v = fallback;
-
-    if (text != NULL && (decimal_parse(bytes_of_string(text), max, &v).code || v < min)) {
-        FAIL(ERR_PROTO, "%s %s: a whole number from %llu to %llu is wanted", name, text,
-             (unsigned long long)min, (unsigned long long)max);
+    if (text == NULL) {
+        *out = fallback;
+        return OK;
     }
-    *out = v;
-    return OK;
+    return option_number(name, text, min, max, out);
 }
 
 static err needed(const char *name, const char *text)
 {
     if (text == NULL) {
-        FAIL(ERR_PROTO, "%s is missing", name);
+        FAIL(ERR_PROTO, "--%s is missing", name);
     }
     return OK;
 }
@@ -137,12 +95,12 @@ static err moment(const char *name, const char *text, uint32_t *out)
     err e = time_parse(bytes_of_string(text), &s);
 
     if (e.code) {
-        return err_context(e, "%s %s", name, text);
+        return err_context(e, "--%s %s", name, text);
     }
     s -= strlen(text) == strlen("YYYY-MM-DD") ? METER_ZONE_OFFSET_S : 0;
     s -= s % RECORD_INTERVAL_S;
     if (s < S_PER_DAY || s > UINT32_MAX - S_PER_DAY) {
-        FAIL(ERR_PROTO, "%s %s: outside 1970 to 2106", name, text);
+        FAIL(ERR_PROTO, "--%s %s: outside 1970 to 2106", name, text);
     }
     *out = (uint32_t)s;
     return OK;
@@ -166,12 +124,11 @@ static err read_customers(const struct arguments *a, struct customers *out)
 {
     struct customers c;
 
-    TRY(needed("--dir", a->dir));
-    TRY(needed("--count", a->count));
-    TRY(number("--count", a->count, 0, 1, ENROL_COUNT_MAX, &c.count));
-    TRY(number("--first", a->first, FLEET_FIRST_SERIAL, 1, 99999999 - c.count, &c.first));
-    TRY(number("--seed", a->seed, 1, 0, UINT64_MAX, &c.seed));
-    TRY(number("--threads", a->threads, 0, 1, ENROL_THREADS_MAX, &c.threads));
+    TRY(needed("count", a->count));
+    TRY(number("count", a->count, 0, 1, ENROL_COUNT_MAX, &c.count));
+    TRY(number("first", a->first, FLEET_FIRST_SERIAL, 1, 99999999 - c.count, &c.first));
+    TRY(number("seed", a->seed, 1, 0, UINT64_MAX, &c.seed));
+    TRY(number("threads", a->threads, 0, 1, ENROL_THREADS_MAX, &c.threads));
     TRY(profile_class_parse(a->class != NULL ? a->class : "mixed", &c.class));
     *out = c;
     return OK;
@@ -205,13 +162,13 @@ static err enrol_run(const struct arguments *a, const struct customers *c)
 
 static int complain(err e)
 {
-    fprintf(stderr, "meter: %s\n", err_text());
+    fprintf(stderr, "meterseal meter: %s\n", err_text());
     return e.code ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int misuse(const char *usage)
 {
-    fprintf(stderr, "meter: %s\n%s", err_text(), usage);
+    fprintf(stderr, "meterseal meter: %s\n%s", err_text(), usage);
     return EXIT_WRONG_USE;
 }
 
@@ -237,14 +194,14 @@ static err read_time(const struct arguments *a, struct fleet_options *o)
         end_s = (uint32_t)(time_utc_us() / US_PER_S) / RECORD_INTERVAL_S * RECORD_INTERVAL_S;
     }
     if (a->end != NULL) {
-        TRY(moment("--end", a->end, &end_s));
+        TRY(moment("end", a->end, &end_s));
     }
     if (end_s / S_PER_DAY <= o->days) {
         FAIL(ERR_PROTO, "--days %u: that many days before the end is before 1970", o->days);
     }
     o->start_s = end_s - o->days * S_PER_DAY;
     if (a->start != NULL) {
-        TRY(moment("--start", a->start, &o->start_s));
+        TRY(moment("start", a->start, &o->start_s));
     }
     return OK;
 }
@@ -253,7 +210,7 @@ static err read_pace(const struct arguments *a, struct fleet_options *o)
 {
     uint64_t speed;
 
-    TRY(number("--speed", a->speed, 1, 1, 1000000, &speed));
+    TRY(number("speed", a->speed, 1, 1, 1000000, &speed));
     if (a->realtime && a->speed != NULL) {
         FAIL(ERR_PROTO, "--realtime and --speed do not go together");
     }
@@ -270,9 +227,9 @@ static err read_thieves(const struct arguments *a, struct fleet_options *o)
     uint64_t count;
     uint64_t days;
 
-    TRY(number("--thieves", a->thieves, 0, 0, o->count < THIEVES_MAX ? o->count : THIEVES_MAX,
+    TRY(number("thieves", a->thieves, 0, 0, o->count < THIEVES_MAX ? o->count : THIEVES_MAX,
                &count));
-    TRY(number("--theft-days", a->theft_days, (o->days + 1) / 2, 1, o->days, &days));
+    TRY(number("theft-days", a->theft_days, (o->days + 1) / 2, 1, o->days, &days));
     if (a->thieves != NULL && a->thief != NULL) {
         FAIL(ERR_PROTO, "--thieves and --thief do not go together");
     }
@@ -296,9 +253,9 @@ static err read_fleet(const struct arguments *a, struct fleet_options *o)
     uint64_t give_up;
 
     TRY(read_customers(a, &c));
-    TRY(needed("--days", a->days));
-    TRY(number("--days", a->days, 0, 1, FLEET_DAYS_MAX, &days));
-    TRY(number("--give-up", a->give_up, GIVE_UP_DEFAULT_S, 0, 1000000, &give_up));
+    TRY(needed("days", a->days));
+    TRY(number("days", a->days, 0, 1, FLEET_DAYS_MAX, &days));
+    TRY(number("give-up", a->give_up, GIVE_UP_DEFAULT_S, 0, 1000000, &give_up));
     *o = (struct fleet_options){
         .dir = a->dir, .count = c.count, .first_serial = (uint32_t)c.first, .days = (uint32_t)days,
         .seed = c.seed, .class = c.class, .threads = (unsigned)c.threads,
@@ -328,10 +285,9 @@ static err read_replay(const struct arguments *a, struct replay_options *o)
     uint64_t serial;
     uint64_t give_up;
 
-    TRY(needed("--dir", a->dir));
-    TRY(needed("--csv", a->csv));
-    TRY(number("--id", a->id, REPLAY_SERIAL, 1, 99999999, &serial));
-    TRY(number("--give-up", a->give_up, GIVE_UP_DEFAULT_S, 0, 1000000, &give_up));
+    TRY(needed("csv", a->csv));
+    TRY(number("id", a->id, REPLAY_SERIAL, 1, 99999999, &serial));
+    TRY(number("give-up", a->give_up, GIVE_UP_DEFAULT_S, 0, 1000000, &give_up));
     *o = (struct replay_options){ .dir = a->dir, .csv = a->csv, .serial = (uint32_t)serial,
                                   .give_up_us = give_up * US_PER_S, .json = a->json };
     o->zone = (struct series_zone){ .offset_s = METER_ZONE_OFFSET_S };
@@ -366,22 +322,28 @@ static const struct verb verbs[] = {
 
 static int run_verb(const struct verb *v, int argc, char **argv)
 {
-    struct arguments a = { .dir = NULL };
-    const struct option options[OPTIONS_MAX] = {
-        { "--dir", &a.dir, NULL },           { "--count", &a.count, NULL },
-        { "--first", &a.first, NULL },       { "--class", &a.class, NULL },
-        { "--seed", &a.seed, NULL },         { "--threads", &a.threads, NULL },
-        { "--days", &a.days, NULL },         { "--start", &a.start, NULL },
-        { "--end", &a.end, NULL },           { "--thieves", &a.thieves, NULL },
-        { "--thief", &a.thief, NULL },       { "--theft-days", &a.theft_days, NULL },
-        { "--speed", &a.speed, NULL },       { "--csv", &a.csv, NULL },
-        { "--id", &a.id, NULL },             { "--zone", &a.zone, NULL },
-        { "--columns", &a.columns, NULL },   { "--give-up", &a.give_up, NULL },
-        { "--realtime", NULL, &a.realtime }, { "--json", NULL, &a.json },
-        { "--help", NULL, &a.help },
+    struct arguments a = { .dir = place_default_dir() };
+    int plain;
+    const struct option_spec specs[] = {
+        { "dir", NULL, &a.dir },           { "count", NULL, &a.count },
+        { "first", NULL, &a.first },       { "class", NULL, &a.class },
+        { "seed", NULL, &a.seed },         { "threads", NULL, &a.threads },
+        { "days", NULL, &a.days },         { "start", NULL, &a.start },
+        { "end", NULL, &a.end },           { "thieves", NULL, &a.thieves },
+        { "thief", NULL, &a.thief },       { "theft-days", NULL, &a.theft_days },
+        { "speed", NULL, &a.speed },       { "csv", NULL, &a.csv },
+        { "id", NULL, &a.id },             { "zone", NULL, &a.zone },
+        { "columns", NULL, &a.columns },   { "give-up", NULL, &a.give_up },
+        { "realtime", &a.realtime, NULL }, { "json", &a.json, NULL },
+        { "help", &a.help, NULL },
     };
 
-    if (take_options(options, argc, argv).code) {
+    err e = options_parse(argc - 2, argv + 2, specs, OPTION_COUNT(specs), &plain);
+    if (!e.code && plain > 0) {
+        err_set(__FILE__, __LINE__, "no argument %s is known", argv[2]);
+        e = (err){ ERR_PROTO };
+    }
+    if (e.code) {
         return misuse(v->usage);
     }
     if (a.help) {

@@ -11,6 +11,13 @@
 
 #define PORT_FILE_BYTES_MAX 16
 
+const char *place_default_dir(void)
+{
+    const char *dir = getenv("METERSEAL_DIR");
+
+    return dir != NULL && *dir != '\0' ? dir : "meterseal-data";
+}
+
 static err read_first_port(const struct place *p, unsigned *out)
 {
     AUTO(buf_done) struct buf text = { .max = PORT_FILE_BYTES_MAX };

@@ -30,6 +30,9 @@ struct place_path {
     char text[PATH_MAX];
 };
 
+/* METERSEAL_DIR, else "meterseal-data": what --dir means when it is not given. */
+const char *place_default_dir(void);
+
 /* ERR_MISSING when `dir` is no installation; the text says how to make one. */
 err place_open(const char *dir, struct place *out) MUST_USE;
 /* DIR/<relative>; the relative path is a constant of ours, too long asserts. */

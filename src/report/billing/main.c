@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meterseal bill: bills, and what an auditor needs to prove them. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/options.h"
+#include "lib/service/place.h"
 #include "report/billing/run.h"
 
 #define EXIT_FAILED 1
@@ -74,8 +74,7 @@ static int verb_run(const char *verb, const struct billing_options *o)
 
 int main(int argc, char **argv)
 {
-    const char *dir = getenv("METERSEAL_DIR");
-    struct billing_options o = { .dir = dir != NULL && *dir != '\0' ? dir : "meterseal-data" };
+    struct billing_options o = { .dir = place_default_dir() };
     bool help = false;
     int plain = 0;
     const struct option_spec specs[] = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meterseal fraud: ranks the consumers of an installation by suspicion. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -141,8 +140,7 @@ static err parse(int argc, char **argv, struct arguments *a, int *plain)
 
 int main(int argc, char **argv)
 {
-    const char *dir = getenv("METERSEAL_DIR");
-    struct arguments a = { .dir = dir != NULL ? dir : "meterseal-data" };
+    struct arguments a = { .dir = place_default_dir() };
     int plain = 0;
 
     err e = parse(argc - 1, argv + 1, &a, &plain);
