@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +8,6 @@
 
 #include "bench/bench.h"
 #include "cli/run.h"
-#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/wire/json_read.h"
 
@@ -139,10 +137,9 @@ static err measure(struct path_bench *b, const char *meters, const char *days,
     int64_t readings;
     const char *args[] = { "meter", "fleet", "--count", meters, "--days", days, "--json", NULL };
 
-    uint64_t from_us = time_monotonic_us();
     TRY(command(b, args, &out, &fleet));
-    double seconds = (double)(time_monotonic_us() - from_us) / 1e6;
     TRY(json_read(buf_bytes(&out), RUN_OUTPUT_BYTES_MAX, 8, &report));
+    double seconds = json_number_value(json_object_get(report, "seconds"));
     TRY(json_field_int(report, "acknowledged", 1, INT64_MAX, &readings));
 
     double total = (double)fleet.cpu_us;

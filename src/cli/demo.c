@@ -24,7 +24,7 @@ static const char usage[] =
     "bills every consumer, audits every bill, tampers with three stored readings and audits\n"
     "again, and ranks the consumers, of which five steal.\n"
     "  --meters  3 to 10000 (default 100)\n"
-    "  --days    8 to 366, the last 7 with thieves (default 35)\n"
+    "  --days    9 to 366, the last 7 with thieves (default 35)\n"
     "  --dir     where (default: a new directory below /tmp, removed at the end)\n"
     "  --keep    keep the directory; the services are stopped\n"
     "  --json    the figures as JSON, to FILE or to standard output\n";
@@ -49,7 +49,7 @@ static err parse(int argc, char **argv, struct demo_arguments *a, struct demo *d
         TRY(option_number("meters", a->meters, DEMO_TAMPERED, DEMO_METERS_MAX, &d->meters));
     }
     if (a->days != NULL) {
-        TRY(option_number("days", a->days, DEMO_TEST_DAYS + 1, DEMO_DAYS_MAX, &d->days));
+        TRY(option_number("days", a->days, DEMO_TEST_DAYS + 2, DEMO_DAYS_MAX, &d->days));
     }
     /* "--json FILE": the file is a plain argument. */
     if (plain > 1 || (plain == 1 && !a->json)) {
