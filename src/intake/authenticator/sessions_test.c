@@ -38,8 +38,8 @@ static void every_cell_of_the_table_is_as_the_reference_says(void **state)
     };
 
     (void)state;
-    for (int s = 0; s < SESSION_STATE_COUNT; s++) {
-        for (int ev = 0; ev < SESSION_EVENT_COUNT; ev++) {
+    for (unsigned s = 0; s < SESSION_STATE_COUNT; s++) {
+        for (unsigned ev = 0; ev < SESSION_EVENT_COUNT; ev++) {
             assert_int_equal(session_next(s, ev), want[s][ev]);
         }
     }
