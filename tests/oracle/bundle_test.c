@@ -77,8 +77,8 @@ static const char *bundle_path(const char *folder, const char *file)
 {
     static char path[512];
 
-    snprintf(path, sizeof path, "%s/%s/%016llx/%s", work, folder,
-             (unsigned long long)s.meter->id, file);
+    snprintf(path, sizeof path, "%s/%s/%016llx/%s", work, folder, (unsigned long long)s.meter->id,
+             file);
     return path;
 }
 
@@ -291,8 +291,7 @@ static void an_audit_without_memory_proves_nothing_and_says_so(void **state)
     (void)state;
     sample_new(&w, 14, &s);
     struct audit_files files = sample_files(&s);
-    EACH_FAILURE(i)
-    {
+    EACH_FAILURE (i) {
         AUTO(findings_done) struct findings f = { 0 };
         err e = audit_bundle(&files, &options, &f);
         if (!e.code && findings_exit(&f) == 0) {

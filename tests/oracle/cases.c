@@ -23,9 +23,9 @@ static void print_case(const struct sample *s)
     printf("\"records\":[");
     for (size_t i = 0; i < s->record_count; i++) {
         const struct record *r = &s->records[i];
-        printf("%s[%u,%llu,%llu,%llu,%d]", i > 0 ? "," : "", r->end_s,
-               (unsigned long long)r->e_act, (unsigned long long)r->e_ind,
-               (unsigned long long)r->e_cap, (int)r->reads[READ_DEMAND]);
+        printf("%s[%u,%llu,%llu,%llu,%d]", i > 0 ? "," : "", r->end_s, (unsigned long long)r->e_act,
+               (unsigned long long)r->e_ind, (unsigned long long)r->e_cap,
+               (int)r->reads[READ_DEMAND]);
     }
     printf("]}\n");
 }

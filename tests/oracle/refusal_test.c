@@ -75,8 +75,7 @@ static void drop_seal_at(size_t at)
 
 static void drop_record_at(size_t at)
 {
-    memmove(&s.records[at], &s.records[at + 1],
-            (s.record_count - at - 1) * sizeof s.records[0]);
+    memmove(&s.records[at], &s.records[at + 1], (s.record_count - at - 1) * sizeof s.records[0]);
     s.record_count--;
 }
 

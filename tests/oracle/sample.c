@@ -421,8 +421,7 @@ static void write_readings(struct sample *s)
     sample_set(s, AUDIT_SEALS, (struct bytes){ NULL, 0 });
     for (size_t i = 0; i < s->record_count; i++) {
         assert_ok(bundle_record_add(&s->files[AUDIT_READINGS], &s->records[i]));
-        struct digest leaf =
-            merkle_leaf(bundle_record_at(buf_bytes(&s->files[AUDIT_READINGS]), i));
+        struct digest leaf = merkle_leaf(bundle_record_at(buf_bytes(&s->files[AUDIT_READINGS]), i));
         assert_ok(buf_append(&s->files[AUDIT_LEAVES], DIGEST_VIEW(&leaf)));
     }
     for (size_t i = 0; i < s->seal_count; i++) {

@@ -59,13 +59,13 @@ void sample_new(const struct world *w, uint64_t seed, struct sample *s);
 void sample_done(struct sample *s);
 
 /* Parts of sample_new, for those who change something on the way. */
-void sample_seal(struct sample *s);        /* the meter signs its days anew */
-void sample_issue(struct sample *s);       /* billing makes the bill anew */
-void sample_try(struct sample *s, struct refusals *out); /* the same, and may be refused */
+void sample_seal(struct sample *s);                         /* the meter signs its days anew */
+void sample_issue(struct sample *s);                        /* billing makes the bill anew */
+void sample_try(struct sample *s, struct refusals *out);    /* the same, and may be refused */
 void sample_verify(struct sample *s, struct refusals *out); /* billing checks what was signed */
-void sample_join(struct sample *s);        /* the bill takes hashes and registers of the seals */
-void sample_write_bill(struct sample *s);  /* bill.json and bill.sig from s->bill */
-void sample_write_all(struct sample *s);   /* every file */
+void sample_join(struct sample *s);       /* the bill takes hashes and registers of the seals */
+void sample_write_bill(struct sample *s); /* bill.json and bill.sig from s->bill */
+void sample_write_all(struct sample *s);  /* every file */
 void sample_set(struct sample *s, enum audit_file file, struct bytes octets);
 
 struct audit_files sample_files(const struct sample *s);

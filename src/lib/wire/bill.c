@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 #define SCHEMA "meterseal.bill/1"
 #define MONEY_DECIMALS 2
 #define PRICE_DECIMALS 5

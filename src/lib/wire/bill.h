@@ -13,46 +13,46 @@
 #define BILL_MONEY_MAX INT64_C(1000000000000000) /* 10^13 R$ */
 
 enum bill_determinant { /* in the order of their names, which end in the unit */
-    DET_DEMAND_BILLED,
-    DET_DEMAND_MEASURED,
-    DET_DEMAND_OFF_PEAK,
-    DET_DEMAND_OVERRUN,
-    DET_DEMAND_PEAK,
-    DET_DEMAND_UNUSED,
-    DET_ENERGY_OFF_PEAK,
-    DET_ENERGY_PEAK,
-    DET_FLAG_GREEN, /* + enum flag_colour: energy under each flag */
-    DET_FLAG_RED1,
-    DET_FLAG_RED2,
-    DET_FLAG_YELLOW,
-    DET_HOURS,             /* with any interval */
-    DET_HOURS_WITH_EXCESS, /* below the reference power factor */
-    DET_REACTIVE_CAPACITIVE,
-    DET_REACTIVE_DEMAND_EXCESS,
-    DET_REACTIVE_EQUIVALENT_OFF_PEAK, /* largest hourly equivalent demand */
-    DET_REACTIVE_EQUIVALENT_PEAK,
-    DET_REACTIVE_EXCESS_OFF_PEAK,
-    DET_REACTIVE_EXCESS_PEAK,
-    DET_REACTIVE_INDUCTIVE,
-    DET_COUNT
+                        DET_DEMAND_BILLED,
+                        DET_DEMAND_MEASURED,
+                        DET_DEMAND_OFF_PEAK,
+                        DET_DEMAND_OVERRUN,
+                        DET_DEMAND_PEAK,
+                        DET_DEMAND_UNUSED,
+                        DET_ENERGY_OFF_PEAK,
+                        DET_ENERGY_PEAK,
+                        DET_FLAG_GREEN, /* + enum flag_colour: energy under each flag */
+                        DET_FLAG_RED1,
+                        DET_FLAG_RED2,
+                        DET_FLAG_YELLOW,
+                        DET_HOURS,             /* with any interval */
+                        DET_HOURS_WITH_EXCESS, /* below the reference power factor */
+                        DET_REACTIVE_CAPACITIVE,
+                        DET_REACTIVE_DEMAND_EXCESS,
+                        DET_REACTIVE_EQUIVALENT_OFF_PEAK, /* largest hourly equivalent demand */
+                        DET_REACTIVE_EQUIVALENT_PEAK,
+                        DET_REACTIVE_EXCESS_OFF_PEAK,
+                        DET_REACTIVE_EXCESS_PEAK,
+                        DET_REACTIVE_INDUCTIVE,
+                        DET_COUNT
 };
 const char *bill_determinant_name(enum bill_determinant d);
 
 enum bill_line_id { /* in the order of the bill */
-    LINE_DEMAND,
-    LINE_DEMAND_UNUSED,
-    LINE_OVERRUN,
-    LINE_TE_OFF_PEAK,
-    LINE_TE_PEAK,
-    LINE_TUSD_OFF_PEAK,
-    LINE_TUSD_PEAK,
-    LINE_FLAG_GREEN, /* + enum flag_colour */
-    LINE_FLAG_RED1,
-    LINE_FLAG_RED2,
-    LINE_FLAG_YELLOW,
-    LINE_REACTIVE_ENERGY,
-    LINE_REACTIVE_DEMAND,
-    LINE_COUNT
+                    LINE_DEMAND,
+                    LINE_DEMAND_UNUSED,
+                    LINE_OVERRUN,
+                    LINE_TE_OFF_PEAK,
+                    LINE_TE_PEAK,
+                    LINE_TUSD_OFF_PEAK,
+                    LINE_TUSD_PEAK,
+                    LINE_FLAG_GREEN, /* + enum flag_colour */
+                    LINE_FLAG_RED1,
+                    LINE_FLAG_RED2,
+                    LINE_FLAG_YELLOW,
+                    LINE_REACTIVE_ENERGY,
+                    LINE_REACTIVE_DEMAND,
+                    LINE_COUNT
 };
 const char *bill_line_name(enum bill_line_id id);
 bool bill_line_is_demand(enum bill_line_id id); /* in kW, and withheld as demand */
@@ -67,7 +67,7 @@ struct bill_line {
     int64_t net_c;
 };
 
-struct bill_end { /* one end of the period at a meter */
+struct bill_end {       /* one end of the period at a meter */
     bool sealed;        /* false: a meter's very first day has no seal before it */
     struct digest seal; /* hash */
     uint64_t e_act;     /* registers, below 2^53 */

@@ -213,8 +213,8 @@ static err meter_id_parse(const json_t *meter, uint64_t *out)
 
 static err meters_parse(const json_t *doc, struct bill_meter *m)
 {
-    static const char *const fields[] = { "certificate", "closing",  "estimated",     "expected",
-                                          "gaps",        "id",       "measured",      "opening",
+    static const char *const fields[] = { "certificate",   "closing",  "estimated", "expected",
+                                          "gaps",          "id",       "measured",  "opening",
                                           "readings_root", "received", NULL };
     json_t *list;
 
@@ -281,11 +281,11 @@ static err taxes_parse(const json_t *doc, struct tariff_taxes *t)
 
 static err doc_parse(const json_t *doc, struct bill *b)
 {
-    static const char *const fields[] = { "app",    "calendar",   "contract", "determinants",
-                                          "estimates", "issued",  "lines",    "meters",
-                                          "parameters", "period", "previous", "rounding",
-                                          "schema", "tariff",     "taxes",    "total",
-                                          "utility", "withheld",  NULL };
+    static const char *const fields[] = { "app",        "calendar", "contract", "determinants",
+                                          "estimates",  "issued",   "lines",    "meters",
+                                          "parameters", "period",   "previous", "rounding",
+                                          "schema",     "tariff",   "taxes",    "total",
+                                          "utility",    "withheld", NULL };
 
     TRY(canon_fields(doc, fields));
     TRY(constant_check(doc, "schema", SCHEMA));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit bundle: the files that prove one bill, in one folder per meter (billing.md 11).
  *
- * readings.bin holds canonical records one behind the other, by sequence; seals.bin stored seals one
- * behind the other, the opening seal first; leaves.bin the leaf hashes of readings.bin at the time
- * of the bill. None has a header: their octets are those that meters signed. */
+ * readings.bin holds canonical records one behind the other, by sequence; seals.bin stored seals
+ * one behind the other, the opening seal first; leaves.bin the leaf hashes of readings.bin at the
+ * time of the bill. None has a header: their octets are those that meters signed. */
 #pragma once
 
 #include "lib/wire/record.h"
@@ -38,8 +38,8 @@ struct bytes bundle_record_at(struct bytes file, size_t index);
 
 /* The seals of a file, in file order; `out` has room for `max`. ERR_PROTO with the offset of the
  * first seal that does not parse: those before it are in `out` and counted. ERR_LIMIT: more. */
-err bundle_seals_parse(struct bytes file, struct sealed_day *out, size_t max, size_t *out_count)
-    MUST_USE;
+err bundle_seals_parse(struct bytes file, struct sealed_day *out, size_t max,
+                       size_t *out_count) MUST_USE;
 
 err bundle_record_add(struct buf *file, const struct record *r) MUST_USE;
 err bundle_seal_add(struct buf *file, const struct sealed_day *d) MUST_USE;

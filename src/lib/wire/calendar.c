@@ -169,8 +169,8 @@ static err fixed_parse_list(const json_t *doc, struct calendar *c)
         if (!json_is_string(v)) {
             FAIL(ERR_PROTO, "field fixed wants texts");
         }
-        TRY(calendar_fixed_add(c, (struct bytes){ (const uint8_t *)json_string_value(v),
-                                                  json_string_length(v) }));
+        TRY(calendar_fixed_add(
+            c, (struct bytes){ (const uint8_t *)json_string_value(v), json_string_length(v) }));
         unsigned now = c->fixed[i].month * 100u + c->fixed[i].day;
         if (now <= before) {
             FAIL(ERR_PROTO, "field fixed is not ascending");
@@ -240,8 +240,8 @@ static err zone_parse(const json_t *doc, struct calendar *c)
 
 static err doc_parse(const json_t *doc, struct calendar *c)
 {
-    static const char *const fields[] = { "easter", "fixed",      "flags",    "name", "schema",
-                                          "valid_from", "valid_to", "zone", NULL };
+    static const char *const fields[] = { "easter",     "fixed",    "flags", "name", "schema",
+                                          "valid_from", "valid_to", "zone",  NULL };
     char schema[sizeof SCHEMA + 1];
 
     TRY(canon_fields(doc, fields));

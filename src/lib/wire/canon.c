@@ -89,7 +89,7 @@ static err scalar_write(struct json_writer *w, const json_t *value)
     switch (json_typeof(value)) {
     case JSON_STRING:
         json_write_text(w, (struct bytes){ (const uint8_t *)json_string_value(value),
-                                     json_string_length(value) });
+                                           json_string_length(value) });
         return OK;
     case JSON_INTEGER:
         v = json_integer_value(value);
@@ -99,17 +99,12 @@ static err scalar_write(struct json_writer *w, const json_t *value)
         json_write_int(w, v);
         return OK;
     case JSON_TRUE:
-    case JSON_FALSE:
-        json_write_bool(w, json_is_true(value));
-        return OK;
-    case JSON_NULL:
-        json_write_null(w);
-        return OK;
+    case JSON_FALSE: json_write_bool(w, json_is_true(value)); return OK;
+    case JSON_NULL: json_write_null(w); return OK;
     case JSON_REAL:
     case JSON_OBJECT:
     case JSON_ARRAY:
-    default:
-        FAIL(ERR_PROTO, "a floating-point number in a canonical document");
+    default: FAIL(ERR_PROTO, "a floating-point number in a canonical document");
     }
 }
 

@@ -13,10 +13,10 @@
     "\"note\":\"a\\\"b\\\\c\\n\\t\\u0001/\",\"paid\":false,\"prev\":null,"                      \
     "\"seq\":[1,-2,9007199254740991],\"total\":\"3413.70\"}"
 
-#define SHUFFLED                                                                               \
-    "{ \"total\": \"3413.70\", \"seq\": [1, -2, 9007199254740991], \"prev\": null,\n"          \
+#define SHUFFLED                                                                                \
+    "{ \"total\": \"3413.70\", \"seq\": [1, -2, 9007199254740991], \"prev\": null,\n"           \
     "\"paid\": false, \"note\": \"a\\u0022b\\\\c\\u000a\\t\\u0001\\/\", \"lines\": [ {\"unit\"" \
-    ":\"W\",\"qty\":\"65140.700\",\"id\":\"demand\"},{\"id\":\"te_peak\",\"unit\":\"Wh\","     \
+    ":\"W\",\"qty\":\"65140.700\",\"id\":\"demand\"},{\"id\":\"te_peak\",\"unit\":\"Wh\","      \
     "\"qty\":\"40947\"}], \"city\":\"S\\u00e3o Jos\\u00e9\"}"
 
 static void the_vector_has_its_220_octets_and_both_hashes(void **state)
@@ -51,9 +51,21 @@ static void canonical_octets_are_read(void **state)
 static void another_spelling_of_a_document_is_refused(void **state)
 {
     static const char *const bad[] = {
-        SHUFFLED,           " {}",        "{} ",      "{ }",          "\n[]",
-        "{\"b\":1,\"a\":2}", "[1.0]",     "[-0]",     "[1e3]",        "[9007199254740992]",
-        "[-9007199254740992]", "[\"\\/\"]", "[\"\\u0041\"]", "[\"\\u001F\"]", "[\"\\u000a\"]",
+        SHUFFLED,
+        " {}",
+        "{} ",
+        "{ }",
+        "\n[]",
+        "{\"b\":1,\"a\":2}",
+        "[1.0]",
+        "[-0]",
+        "[1e3]",
+        "[9007199254740992]",
+        "[-9007199254740992]",
+        "[\"\\/\"]",
+        "[\"\\u0041\"]",
+        "[\"\\u001F\"]",
+        "[\"\\u000a\"]",
         "{\"\xc3\xa3\":1}",
     };
 
@@ -71,8 +83,18 @@ static void another_spelling_of_a_document_is_refused(void **state)
 static void what_is_no_document_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "",  "{", "{\"a\":1,\"a\":1}", "[01]", "[1,]", "\xef\xbb\xbf{}", "[\"\xff\"]", "[\"\\u0000\"]",
-        "1", "[99999999999999999999]", "{}{}", "[NaN]",
+        "",
+        "{",
+        "{\"a\":1,\"a\":1}",
+        "[01]",
+        "[1,]",
+        "\xef\xbb\xbf{}",
+        "[\"\xff\"]",
+        "[\"\\u0000\"]",
+        "1",
+        "[99999999999999999999]",
+        "{}{}",
+        "[NaN]",
     };
     json_t *doc = NULL;
 
@@ -141,9 +163,10 @@ static void fields_of_documents_are_strict(void **state)
     int32_t day = 0;
 
     (void)state;
-    assert_ok(canon_read(BYTES_LIT("{\"b\":1,\"c\":\"x\\u0001\",\"d\":\"00\",\"e\":\"\",\"f\":\"-0.01\","
-                                   "\"l\":\"12345678\",\"y\":\"2018-2-01\",\"z\":\"2018-02-29\"}"),
-                         &o));
+    assert_ok(
+        canon_read(BYTES_LIT("{\"b\":1,\"c\":\"x\\u0001\",\"d\":\"00\",\"e\":\"\",\"f\":\"-0.01\","
+                             "\"l\":\"12345678\",\"y\":\"2018-2-01\",\"z\":\"2018-02-29\"}"),
+                   &o));
     assert_err(canon_field_bool(o, "b", &b), ERR_PROTO);
     assert_err(canon_field_string(o, "c", text, sizeof text), ERR_PROTO);
     assert_err(canon_field_string(o, "e", text, sizeof text), ERR_PROTO);
@@ -174,8 +197,7 @@ static void days_are_counted_from_1970(void **state)
 static void a_failed_allocation_is_an_error_not_a_crash(void **state)
 {
     (void)state;
-    EACH_FAILURE(i)
-    {
+    EACH_FAILURE (i) {
         AUTO(json_freep) json_t *doc = NULL;
         err e = canon_read(BYTES_LIT(VECTOR), &doc);
         if (!e.code) {

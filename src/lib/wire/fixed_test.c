@@ -31,9 +31,9 @@ static void numbers_have_one_text_and_come_back(void **state)
 
 static void other_spellings_of_a_number_are_refused(void **state)
 {
-    static const char *const bad[] = { "",      "-",     "+1.00", "01.00", "1",      "1.0",
-                                       "1.000", ".50",   "1.",    "1..0",  "-0.00",  "1,00",
-                                       " 1.00", "1.00 ", "1e2",   "0x1",   "1.0.0",  "--1.00" };
+    static const char *const bad[] = { "",      "-",     "+1.00", "01.00", "1",     "1.0",
+                                       "1.000", ".50",   "1.",    "1..0",  "-0.00", "1,00",
+                                       " 1.00", "1.00 ", "1e2",   "0x1",   "1.0.0", "--1.00" };
     int64_t v = 99;
 
     (void)state;

@@ -8,8 +8,8 @@
 #define PPM 1000000
 
 static const char *const price_names[PRICE_COUNT] = {
-    "demand",   "reactive_demand", "reactive_energy", "te_off_peak",
-    "te_peak",  "tusd_off_peak",   "tusd_peak",
+    "demand",  "reactive_demand", "reactive_energy", "te_off_peak",
+    "te_peak", "tusd_off_peak",   "tusd_peak",
 };
 
 const char *tariff_price_name(enum tariff_price p)
@@ -209,11 +209,11 @@ static err texts_parse(const json_t *doc, struct tariff *t)
 
 static err doc_parse(const json_t *doc, struct tariff *t)
 {
-    static const char *const fields[] = { "act",      "distributor", "flags",      "modality",
-                                          "overrun",  "prices",      "production", "schema",
-                                          "subgroup", "taxes",       "utility",    "valid_from",
-                                          "valid_to", "weekday",     "weekend",
-                                          "window_start_min", NULL };
+    static const char *const fields[] = {
+        "act",     "distributor",      "flags", "modality", "overrun",    "prices",   "production",
+        "schema",  "subgroup",         "taxes", "utility",  "valid_from", "valid_to", "weekday",
+        "weekend", "window_start_min", NULL
+    };
     char schema[sizeof SCHEMA + 1];
 
     TRY(canon_fields(doc, fields));

@@ -2,8 +2,8 @@
 /* The tariff document: prices net of tax, tax rates, posts and the rules' parameters
  * (billing.md 4.2, 4.5, 6). Green modality of group A.
  *
- * Money is in 10^-8 R$ per W or Wh, i.e. 10^-5 R$ per kW or kWh; rates in parts per million. Tariffs
- * are never edited, only superseded. This module is the layout only. */
+ * Money is in 10^-8 R$ per W or Wh, i.e. 10^-5 R$ per kW or kWh; rates in parts per million.
+ * Tariffs are never edited, only superseded. This module is the layout only. */
 #pragma once
 
 #include "lib/wire/calendar.h"
@@ -42,16 +42,16 @@ struct tariff {
     char utility[TARIFF_UTILITY_DIGITS + 1];
     char subgroup[8];
     char modality[16];
-    bool production; /* false: simulated and test readings may be billed by it */
+    bool production;        /* false: simulated and test readings may be billed by it */
     int32_t valid_from_day; /* civil days of the calendar, [from, to) */
     int32_t valid_to_day;
     int64_t prices_e8[PRICE_COUNT];
     int64_t flags_e8[FLAG_COLOURS];
     struct tariff_taxes taxes;
-    int32_t overrun_percent; /* above this share of the contracted demand: overrun */
-    int32_t overrun_factor;  /* times the demand price */
-    int32_t window_start_min; /* of the six capacitive hours, minutes after midnight */
-    uint8_t steps;            /* 24 or 96 entries a day */
+    int32_t overrun_percent;               /* above this share of the contracted demand: overrun */
+    int32_t overrun_factor;                /* times the demand price */
+    int32_t window_start_min;              /* of the six capacitive hours, minutes after midnight */
+    uint8_t steps;                         /* 24 or 96 entries a day */
     uint8_t weekday[12][TARIFF_STEPS_MAX]; /* enum post by month and step */
     uint8_t weekend[12][TARIFF_STEPS_MAX]; /* Saturday, Sunday, holiday */
 };

@@ -74,30 +74,21 @@ static int64_t quantity_of(const struct bill *b, enum bill_line_id id)
     const int64_t *d = b->determinants;
 
     switch (id) {
-    case LINE_DEMAND:
-        return d[DET_DEMAND_MEASURED];
-    case LINE_DEMAND_UNUSED:
-        return d[DET_DEMAND_UNUSED];
-    case LINE_OVERRUN:
-        return d[DET_DEMAND_OVERRUN];
+    case LINE_DEMAND: return d[DET_DEMAND_MEASURED];
+    case LINE_DEMAND_UNUSED: return d[DET_DEMAND_UNUSED];
+    case LINE_OVERRUN: return d[DET_DEMAND_OVERRUN];
     case LINE_TE_OFF_PEAK:
-    case LINE_TUSD_OFF_PEAK:
-        return d[DET_ENERGY_OFF_PEAK] * 1000;
+    case LINE_TUSD_OFF_PEAK: return d[DET_ENERGY_OFF_PEAK] * 1000;
     case LINE_TE_PEAK:
-    case LINE_TUSD_PEAK:
-        return d[DET_ENERGY_PEAK] * 1000;
+    case LINE_TUSD_PEAK: return d[DET_ENERGY_PEAK] * 1000;
     case LINE_FLAG_GREEN:
     case LINE_FLAG_RED1:
     case LINE_FLAG_RED2:
-    case LINE_FLAG_YELLOW:
-        return d[DET_FLAG_GREEN + (id - LINE_FLAG_GREEN)] * 1000;
-    case LINE_REACTIVE_ENERGY:
-        return d[DET_REACTIVE_EXCESS_OFF_PEAK] + d[DET_REACTIVE_EXCESS_PEAK];
-    case LINE_REACTIVE_DEMAND:
-        return d[DET_REACTIVE_DEMAND_EXCESS];
+    case LINE_FLAG_YELLOW: return d[DET_FLAG_GREEN + (id - LINE_FLAG_GREEN)] * 1000;
+    case LINE_REACTIVE_ENERGY: return d[DET_REACTIVE_EXCESS_OFF_PEAK] + d[DET_REACTIVE_EXCESS_PEAK];
+    case LINE_REACTIVE_DEMAND: return d[DET_REACTIVE_DEMAND_EXCESS];
     case LINE_COUNT:
-    default:
-        return 0;
+    default: return 0;
     }
 }
 

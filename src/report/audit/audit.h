@@ -7,22 +7,22 @@
 #include "report/audit/finding.h"
 
 enum audit_file { /* see lib/wire/bundle.h */
-    AUDIT_BILL,
-    AUDIT_SIGNATURE,
-    AUDIT_PREVIOUS,
-    AUDIT_READINGS,
-    AUDIT_SEALS,
-    AUDIT_LEAVES,
-    AUDIT_TARIFF,
-    AUDIT_CALENDAR,
-    AUDIT_EVIDENCE,
-    AUDIT_APPROVED,
-    AUDIT_INSTITUTE, /* certificate, PEM */
-    AUDIT_METER,     /* certificate, PEM */
-    AUDIT_UTILITY,   /* certificate, PEM */
-    AUDIT_REVOKED,   /* list, signed by the institute */
-    AUDIT_REVOKED_SIGNATURE,
-    AUDIT_FILES
+                  AUDIT_BILL,
+                  AUDIT_SIGNATURE,
+                  AUDIT_PREVIOUS,
+                  AUDIT_READINGS,
+                  AUDIT_SEALS,
+                  AUDIT_LEAVES,
+                  AUDIT_TARIFF,
+                  AUDIT_CALENDAR,
+                  AUDIT_EVIDENCE,
+                  AUDIT_APPROVED,
+                  AUDIT_INSTITUTE, /* certificate, PEM */
+                  AUDIT_METER,     /* certificate, PEM */
+                  AUDIT_UTILITY,   /* certificate, PEM */
+                  AUDIT_REVOKED,   /* list, signed by the institute */
+                  AUDIT_REVOKED_SIGNATURE,
+                  AUDIT_FILES
 };
 
 struct audit_files {
@@ -36,7 +36,8 @@ struct audit_options {
     enum audit_level level;
     bool has_hash; /* the bill hash from the customer's paper */
     struct digest hash;
-    struct bytes institute; /* what the auditor trusts; empty: the bundle's own, which proves less */
+    struct bytes
+        institute; /* what the auditor trusts; empty: the bundle's own, which proves less */
     struct bytes utility;
 };
 

@@ -65,8 +65,8 @@ static void check_seal(struct audit *a, const struct seal *s)
     if (s->meter != a->bill.meter.id) {
         found(a, E204, AT_DAY(s->start_s), "a seal of meter %016" PRIx64, s->meter);
     }
-    if (a->has_calendar && (!own_is_day_edge(&a->calendar, s->start_s) ||
-                            !own_is_day_edge(&a->calendar, s->end_s))) {
+    if (a->has_calendar &&
+        (!own_is_day_edge(&a->calendar, s->start_s) || !own_is_day_edge(&a->calendar, s->end_s))) {
         found(a, E403, AT_DAY(s->start_s), "the seal does not cover one civil day");
     } else if (s->end_s - s->start_s > 26 * 3600) {
         found(a, E403, AT_DAY(s->start_s), "the seal covers more than a day");

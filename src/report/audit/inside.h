@@ -28,7 +28,7 @@ struct audit {
     bool has_opening;         /* seals[0] closes the day before the period */
     struct reading *readings; /* by sequence, each once */
     size_t reading_count;
-    bool readings_whole;      /* every record parsed, every sealed one there, none more */
+    bool readings_whole; /* every record parsed, every sealed one there, none more */
 };
 
 struct place { /* where: both may be FINDING_NO_PLACE */

@@ -77,8 +77,7 @@ static void check_revoked(struct audit *a, const struct cert *cert, const struct
     if (!a->files->present[AUDIT_REVOKED]) {
         return;
     }
-    if (verify(issuer, DIGEST_VIEW(&signed_hash),
-               a->files->octets[AUDIT_REVOKED_SIGNATURE]).code) {
+    if (verify(issuer, DIGEST_VIEW(&signed_hash), a->files->octets[AUDIT_REVOKED_SIGNATURE]).code) {
         found(a, E203, NOWHERE, "the list of revoked certificates is not signed by the institute");
     }
     err e = canon_read(text, &doc);

@@ -23,14 +23,17 @@
 static const char usage[] =
     "usage: meterseal audit [--level L0|L1] [--institute CERT] [--utility CERT] [--hash HEX]\n"
     "           [--json] BUNDLE... | --all DIR\n\n"
-    "Proves offline that a bill rests on every signed reading, each once, unchanged, and that every\n"
+    "Proves offline that a bill rests on every signed reading, each once, unchanged, and that "
+    "every\n"
     "amount follows from them. A bundle is a folder as `meterseal bill run` writes it.\n"
     "  --all DIR    all bundles in DIR, or in its folders\n"
     "  --level      L0: arithmetic only; L1: everything (default)\n"
-    "  --institute  the root you trust, PEM; without it the bundle's own is taken, which proves less\n"
+    "  --institute  the root you trust, PEM; without it the bundle's own is taken, which proves "
+    "less\n"
     "  --utility    the utility's certificate you trust, PEM; likewise\n"
     "  --hash       the bill hash on the customer's paper, 64 hex digits; one bundle\n"
-    "Exit status: 0 clean, 1 could not finish, 2 wrong usage, else the class of the worst finding:\n"
+    "Exit status: 0 clean, 1 could not finish, 2 wrong usage, else the class of the worst "
+    "finding:\n"
     "10 form, 20 keys, 30 completeness, 40 integrity, 50 estimates, 60 amounts, 80 code.\n";
 
 struct arguments {

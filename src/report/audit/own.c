@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arithmetic of the audit. It shares no line with billing, so that one mistake is not made twice. */
+/* Arithmetic of the audit. It shares no line with billing, so that one mistake is not made twice.
+ */
 #include "report/audit/inside.h"
 
 /* Bit by bit, from the highest that can be set. */
@@ -25,15 +26,11 @@ own_wide own_divide(own_wide n, own_wide d, enum own_rule rule)
     bool above = rest > d - rest;
 
     switch (rule) {
-    case OWN_HALF_EVEN:
-        return down + (!exact && (above || (tie && (down & 1) != 0)));
-    case OWN_HALF_UP:
-        return down + (!exact && (above || tie));
-    case OWN_UP:
-        return down + !exact;
+    case OWN_HALF_EVEN: return down + (!exact && (above || (tie && (down & 1) != 0)));
+    case OWN_HALF_UP: return down + (!exact && (above || tie));
+    case OWN_UP: return down + !exact;
     case OWN_DOWN:
-    default:
-        return down;
+    default: return down;
     }
 }
 

@@ -80,8 +80,7 @@ static bool same_hour(const struct hour_of *x, const struct hour_of *y)
 static void list_gap(struct recount *r, uint32_t first, uint32_t behind)
 {
     if (r->listed_count < BILL_GAPS_MAX) {
-        r->listed[r->listed_count++] =
-            (struct bill_gap){ start_of(r, first), start_of(r, behind) };
+        r->listed[r->listed_count++] = (struct bill_gap){ start_of(r, first), start_of(r, behind) };
     }
 }
 
@@ -247,8 +246,8 @@ static void sum_demand(struct recount *r)
 {
     int64_t *d = r->det;
     int64_t contracted = r->a->bill.parameters.contracted_w * 1000;
-    int64_t measured = d[DET_DEMAND_PEAK] > d[DET_DEMAND_OFF_PEAK] ? d[DET_DEMAND_PEAK]
-                                                                   : d[DET_DEMAND_OFF_PEAK];
+    int64_t measured =
+        d[DET_DEMAND_PEAK] > d[DET_DEMAND_OFF_PEAK] ? d[DET_DEMAND_PEAK] : d[DET_DEMAND_OFF_PEAK];
     int64_t equivalent = d[DET_REACTIVE_EQUIVALENT_PEAK];
 
     if (d[DET_REACTIVE_EQUIVALENT_OFF_PEAK] > equivalent) {

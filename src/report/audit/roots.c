@@ -106,7 +106,8 @@ static void check_end(struct audit *a, const struct bill_end *e, const struct se
     }
 }
 
-/* A new meter's registers start at zero when its very first reading says so, else at that reading. */
+/* A new meter's registers start at zero when its very first reading says so, else at that reading.
+ */
 static void check_new_meter(struct audit *a)
 {
     const struct bill_end *o = &a->bill.meter.opening;

@@ -168,8 +168,9 @@ static err counts_json(const struct verdict *v, struct buf *out)
 
 static err finish_json(const struct verdict *v, struct buf *out)
 {
-    TRY(buf_printf(out, "{\"bundles\":%" PRIu64 ",\"clean\":%" PRIu64 ",\"unfinished\":%" PRIu64
-                        ",\"findings\":[",
+    TRY(buf_printf(out,
+                   "{\"bundles\":%" PRIu64 ",\"clean\":%" PRIu64 ",\"unfinished\":%" PRIu64
+                   ",\"findings\":[",
                    v->bundles, v->clean, v->unfinished));
     TRY(buf_append(out, buf_bytes(&v->out)));
     TRY(buf_string(out, "],\"counts\":"));

@@ -8,7 +8,7 @@ struct verdict {
     bool json;
     uint64_t bundles;
     uint64_t clean;
-    uint64_t unfinished; /* bundles that could not be read */
+    uint64_t unfinished;    /* bundles that could not be read */
     struct findings totals; /* counts only */
     struct buf out;         /* findings so far; JSON: the inside of the array */
 };

@@ -182,7 +182,8 @@ err bundle_find_previous(const char *bills_dir, uint64_t meter, int64_t start_s,
     FAIL(ERR_MISSING, "no bill of meter %016" PRIx64 " ends where this one starts", meter);
 }
 
-err bundle_each(const char *dir, err (*each)(void *arg, const char *path, uint64_t meter), void *arg)
+err bundle_each(const char *dir, err (*each)(void *arg, const char *path, uint64_t meter),
+                void *arg)
 {
     AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
     char path[PATH_MAX];

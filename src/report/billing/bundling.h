@@ -31,13 +31,13 @@ err bundle_write(const char *out_dir, const struct bundle_terms *terms,
 err bundle_write_readings(const char *dir, const struct collected *c) MUST_USE;
 
 /* The bill of DIR/<meter>/, with its octets appended to `json`. ERR_MISSING: none. */
-err bundle_read_bill(const char *out_dir, uint64_t meter, struct buf *json, struct bill *out)
-    MUST_USE;
+err bundle_read_bill(const char *out_dir, uint64_t meter, struct buf *json,
+                     struct bill *out) MUST_USE;
 
 /* The bill of this meter that ends at `start_s`, in any folder of `bills_dir`. */
 err bundle_find_previous(const char *bills_dir, uint64_t meter, int64_t start_s, struct buf *json,
                          struct bill *out) MUST_USE;
 
 /* Calls `each` with every folder of `dir` that is named by 16 hex digits, in order of names. */
-err bundle_each(const char *dir, err (*each)(void *arg, const char *path, uint64_t meter), void *arg)
-    MUST_USE;
+err bundle_each(const char *dir, err (*each)(void *arg, const char *path, uint64_t meter),
+                void *arg) MUST_USE;

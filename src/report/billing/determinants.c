@@ -24,7 +24,7 @@ struct tally {
     uint64_t excess_mwh[POST_COUNT];
     uint64_t equivalent_mw[POST_COUNT];
     uint32_t hours_below;
-    uint32_t hour; /* the hour being summed */
+    uint32_t hour;                     /* the hour being summed */
     const struct plan_slot *hour_slot; /* its first interval, NULL before the first */
     struct registers hour_sum;
     struct spread spreads[BILL_GAPS_MAX];
@@ -124,9 +124,9 @@ bool point_explains(const struct point *p, uint64_t active_wh)
 }
 
 /* The energy across missing slots [first, behind) and slot `last` behind them is known from the
- * registers, its place in time is not. Exact are: no energy at all; all of it in the interval of the
- * reading behind the gap, which says so itself; and one hour that cannot hold the largest demand
- * (checked at the end). `p` is the reading behind the gap, NULL at the end of the period. */
+ * registers, its place in time is not. Exact are: no energy at all; all of it in the interval of
+ * the reading behind the gap, which says so itself; and one hour that cannot hold the largest
+ * demand (checked at the end). `p` is the reading behind the gap, NULL at the end of the period. */
 static void gap_add(struct tally *t, uint32_t first, uint32_t behind, const struct point *p,
                     const struct registers *d)
 {
@@ -193,9 +193,8 @@ static void tally_points(struct tally *t, const struct usage *u)
             continue;
         }
         if (!registers_step(&last, &u->points[i].at, &d)) {
-            refusal_add(t->refusals, REFUSAL_REGISTER, slot_start(p, slot),
-                        slot_start(p, slot + 1), "a register went back at sequence %u",
-                        u->points[i].sequence);
+            refusal_add(t->refusals, REFUSAL_REGISTER, slot_start(p, slot), slot_start(p, slot + 1),
+                        "a register went back at sequence %u", u->points[i].sequence);
             return;
         }
         if (slot == next) {
@@ -235,8 +234,8 @@ static void demand_determine(const struct tariff *t, int64_t contracted_w, int64
     int64_t measured = max_of(d[DET_DEMAND_PEAK], d[DET_DEMAND_OFF_PEAK]);
     int64_t equivalent =
         max_of(d[DET_REACTIVE_EQUIVALENT_PEAK], d[DET_REACTIVE_EQUIVALENT_OFF_PEAK]);
-    bool overrun = 100 * (money_wide)measured >
-                   (money_wide)contracted * (unsigned)t->overrun_percent;
+    bool overrun =
+        100 * (money_wide)measured > (money_wide)contracted * (unsigned)t->overrun_percent;
 
     d[DET_DEMAND_MEASURED] = measured;
     d[DET_DEMAND_BILLED] = max_of(measured, contracted);
@@ -288,7 +287,8 @@ struct priced { /* a line before its amounts */
 static err line_add(struct bill *b, const struct priced *p)
 {
     struct bill_line *l = &b->lines[b->line_count];
-    /* Demand that was contracted but not used is no circulation of goods: no ICMS (billing.md 5). */
+    /* Demand that was contracted but not used is no circulation of goods: no ICMS (billing.md 5).
+     */
     int32_t icms = p->id == LINE_DEMAND_UNUSED ? 0 : b->taxes.icms_ppm;
 
     if (p->quantity_milli == 0 || p->price_e8 == 0) {
@@ -310,9 +310,8 @@ static void total_up(struct bill *b)
     for (size_t i = 0; i < b->line_count; i++) {
         *(bill_line_is_demand(b->lines[i].id) ? &demand : &energy) += b->lines[i].gross_c;
     }
-    b->withheld_c = b->parameters.public_body
-                        ? money_withheld(&b->taxes, energy, demand, MONEY_HALF_EVEN)
-                        : 0;
+    b->withheld_c =
+        b->parameters.public_body ? money_withheld(&b->taxes, energy, demand, MONEY_HALF_EVEN) : 0;
     b->total_c = energy + demand - b->withheld_c;
 }
 

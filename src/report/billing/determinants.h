@@ -22,14 +22,15 @@ struct point { /* what billing keeps of a record */
     struct registers at;
 };
 
-/* That the energy `active_wh` of a point is that of its own interval: it agrees with the demand that
- * the meter measured in it, within one pulse. */
+/* That the energy `active_wh` of a point is that of its own interval: it agrees with the demand
+ * that the meter measured in it, within one pulse. */
 bool point_explains(const struct point *p, uint64_t active_wh);
 
-struct usage { /* the registers of a period */
+struct usage {                /* the registers of a period */
     struct registers opening; /* all present */
     struct registers closing;
-    const struct point *points; /* inside the period, on interval ends, strictly ascending; borrowed */
+    const struct point
+        *points; /* inside the period, on interval ends, strictly ascending; borrowed */
     size_t count;
 };
 

@@ -79,8 +79,7 @@ static void sample_drop(struct sample *s, uint32_t slot, uint32_t count)
 
 static void sample_run(struct sample *s, int64_t contracted_w)
 {
-    determinants_compute(s->plan, &tariff, &s->usage, contracted_w, s->d, &s->meter,
-                         &s->refusals);
+    determinants_compute(s->plan, &tariff, &s->usage, contracted_w, s->d, &s->meter, &s->refusals);
     plan_freep(&s->plan);
 }
 
@@ -227,10 +226,10 @@ static void other_gaps_are_refused(void **state)
         uint32_t slot, count;
         uint64_t wh;
     } table[] = {
-        { 41, 2, 501 },  /* may hold the largest demand */
-        { 42, 3, 100 },  /* over two hours */
-        { 70, 2, 100 },  /* over a post edge */
-        { 92, 4, 100 },  /* until the end: two hours are exact only without energy */
+        { 41, 2, 501 }, /* may hold the largest demand */
+        { 42, 3, 100 }, /* over two hours */
+        { 70, 2, 100 }, /* over a post edge */
+        { 92, 4, 100 }, /* until the end: two hours are exact only without energy */
         { 94, 2, 501 },
     };
     struct sample s;

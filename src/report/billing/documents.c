@@ -21,7 +21,8 @@ struct yaml_flag_prices {
     char *of[FLAG_COLOURS];
 };
 
-/* Numbers are read as texts and parsed by us: the library takes "17.5" for 17 and any word for true. */
+/* Numbers are read as texts and parsed by us: the library takes "17.5" for 17 and any word for
+ * true. */
 struct yaml_taxes {
     char *icms_ppm, *pis_cofins_ppm, *withheld_demand_ppm, *withheld_energy_ppm;
 };
@@ -103,12 +104,11 @@ static const cyaml_schema_field_t tariff_fields[] = {
     CYAML_FIELD_MAPPING("prices", CYAML_FLAG_DEFAULT, struct yaml_tariff, prices, price_fields),
     CYAML_FIELD_MAPPING("flags", CYAML_FLAG_DEFAULT, struct yaml_tariff, flags, flag_price_fields),
     CYAML_FIELD_MAPPING("taxes", CYAML_FLAG_DEFAULT, struct yaml_tariff, taxes, tax_fields),
-    CYAML_FIELD_MAPPING("overrun", CYAML_FLAG_DEFAULT, struct yaml_tariff, overrun,
-                        overrun_fields),
-    CYAML_FIELD_SEQUENCE("weekday", CYAML_FLAG_POINTER, struct yaml_tariff, weekday, &text_value,
-                         1, MONTHS),
-    CYAML_FIELD_SEQUENCE("weekend", CYAML_FLAG_POINTER, struct yaml_tariff, weekend, &text_value,
-                         1, MONTHS),
+    CYAML_FIELD_MAPPING("overrun", CYAML_FLAG_DEFAULT, struct yaml_tariff, overrun, overrun_fields),
+    CYAML_FIELD_SEQUENCE("weekday", CYAML_FLAG_POINTER, struct yaml_tariff, weekday, &text_value, 1,
+                         MONTHS),
+    CYAML_FIELD_SEQUENCE("weekend", CYAML_FLAG_POINTER, struct yaml_tariff, weekend, &text_value, 1,
+                         MONTHS),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t tariff_schema = {
@@ -160,8 +160,8 @@ static const cyaml_schema_field_t calendar_fields[] = {
                          CALENDAR_ZONE_MAX),
     CYAML_FIELD_SEQUENCE("fixed", CYAML_FLAG_POINTER, struct yaml_calendar, fixed, &text_value, 0,
                          CALENDAR_FIXED_MAX),
-    CYAML_FIELD_SEQUENCE("easter", CYAML_FLAG_POINTER, struct yaml_calendar, easter, &text_value,
-                         0, CALENDAR_EASTER_MAX),
+    CYAML_FIELD_SEQUENCE("easter", CYAML_FLAG_POINTER, struct yaml_calendar, easter, &text_value, 0,
+                         CALENDAR_EASTER_MAX),
     CYAML_FIELD_SEQUENCE("flags", CYAML_FLAG_POINTER, struct yaml_calendar, flags, &flag_value, 1,
                          CALENDAR_FLAGS_MAX),
     CYAML_FIELD_END,

@@ -139,8 +139,7 @@ static void an_absent_file_is_missing(void **state)
 static void a_failed_allocation_is_an_error_not_a_crash(void **state)
 {
     (void)state;
-    EACH_FAILURE(i)
-    {
+    EACH_FAILURE (i) {
         AUTO(buf_done) struct buf json = { .max = CANON_BYTES_MAX };
         struct tariff t;
         err e = document_tariff(TARIFF, &json, &t);

@@ -7,7 +7,8 @@
 
 #include "report/billing/store.h"
 
-struct export {
+struct export
+{
     struct store store;
     bool one;
     uint64_t meter;

@@ -119,8 +119,8 @@ static void check_order(const struct issue *in, struct refusals *r)
             refusal_add(r, REFUSAL_READING_FOREIGN, p->end_s, p->end_s,
                         "reading %u is of another interval or period", p->sequence);
         } else if (i > 0 && p->sequence <= p[-1].sequence) {
-            refusal_add(r, REFUSAL_READING_DOUBLED, p->end_s, p->end_s,
-                        "reading %u is there twice", p->sequence);
+            refusal_add(r, REFUSAL_READING_DOUBLED, p->end_s, p->end_s, "reading %u is there twice",
+                        p->sequence);
         } else if (i > 0 && p->end_s <= p[-1].end_s) {
             refusal_add(r, REFUSAL_READING_FOREIGN, p->end_s, p->end_s,
                         "reading %u is not later than the one before", p->sequence);
@@ -350,7 +350,8 @@ void issue_verify(const struct issue *in, const struct public_key *meter, struct
     size_t at = 0;
 
     for (size_t i = 0; i < in->point_count; i++) {
-        out_leaves[i] = merkle_leaf((struct bytes){ readings.ptr + i * RECORD_BYTES, RECORD_BYTES });
+        out_leaves[i] =
+            merkle_leaf((struct bytes){ readings.ptr + i * RECORD_BYTES, RECORD_BYTES });
     }
     for (size_t i = 0; i < in->seal_count; i++) {
         const struct seal *s = &in->seals[i].seal;

@@ -29,7 +29,7 @@ struct issue { /* everything borrowed */
     struct digest tariff_hash;
     struct digest calendar_hash;
     const struct contract *contract;
-    struct digest certificate; /* hash of the meter's */
+    struct digest certificate;      /* hash of the meter's */
     const struct sealed_day *seals; /* by day; the opening seal first where there is one */
     size_t seal_count;
     const struct point *points; /* by sequence */

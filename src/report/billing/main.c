@@ -17,7 +17,8 @@ static const char usage[] =
     "       meterseal bill export --period YYYY-MM | --out DIR  --meter ID | --all\n"
     "           [--dir DIR] [--json]\n"
     "       meterseal bill show FILE [--json]\n\n"
-    "run: one bundle per meter: the bill, its signature, readings, seals, certificates, tariff and\n"
+    "run: one bundle per meter: the bill, its signature, readings, seals, certificates, tariff "
+    "and\n"
     "calendar. Bundles that are there are kept, so a run can be repeated. Exit 1 when somebody\n"
     "could not be billed; the reasons are listed.\n"
     "export: readings and seals beside existing bills once more, as the store holds them now.\n"
@@ -78,12 +79,12 @@ int main(int argc, char **argv)
     bool help = false;
     int plain = 0;
     const struct option_spec specs[] = {
-        { "dir", NULL, &o.dir },           { "period", NULL, &o.period },
-        { "from", NULL, &o.from },         { "to", NULL, &o.to },
-        { "meter", NULL, &o.meter },       { "all", &o.all, NULL },
-        { "tariff", NULL, &o.tariff },     { "calendar", NULL, &o.calendar },
-        { "out", NULL, &o.out },           { "previous", NULL, &o.previous },
-        { "json", &o.json, NULL },         { "help", &help, NULL },
+        { "dir", NULL, &o.dir },       { "period", NULL, &o.period },
+        { "from", NULL, &o.from },     { "to", NULL, &o.to },
+        { "meter", NULL, &o.meter },   { "all", &o.all, NULL },
+        { "tariff", NULL, &o.tariff }, { "calendar", NULL, &o.calendar },
+        { "out", NULL, &o.out },       { "previous", NULL, &o.previous },
+        { "json", &o.json, NULL },     { "help", &help, NULL },
     };
 
     if (options_parse(argc - 1, argv + 1, specs, OPTION_COUNT(specs), &plain).code) {

@@ -19,8 +19,10 @@ static err check_force(const char *what, int32_t from, int32_t to, int32_t first
     canon_day_text(to, text[1]);
     canon_day_text(first, text[2]);
     canon_day_text(behind, text[3]);
-    FAIL(ERR_PROTO, "the %s is in force from %s to %s, the period is %s to %s: bill each part by "
-         "the document in force", what, text[0], text[1], text[2], text[3]);
+    FAIL(ERR_PROTO,
+         "the %s is in force from %s to %s, the period is %s to %s: bill each part by "
+         "the document in force",
+         what, text[0], text[1], text[2], text[3]);
 }
 
 static err check_edges(const struct calendar *c, int64_t start_s, int64_t end_s)

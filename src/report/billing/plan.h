@@ -9,9 +9,9 @@
 #define PLAN_SLOTS_MAX (PLAN_DAYS_MAX * 25 * 60) /* one-minute intervals, days of 25 hours */
 
 struct plan_slot {
-    uint32_t hour; /* ascending; intervals of one civil hour and one post share it */
-    uint8_t post;  /* enum post */
-    uint8_t flag;  /* enum flag_colour */
+    uint32_t hour;   /* ascending; intervals of one civil hour and one post share it */
+    uint8_t post;    /* enum post */
+    uint8_t flag;    /* enum flag_colour */
     bool capacitive; /* the window in which only capacitive energy counts */
 };
 
@@ -32,5 +32,6 @@ err plan_new(const struct tariff *t, const struct calendar *c, int64_t start_s, 
 void plan_free(struct plan *p);
 void plan_freep(struct plan **p);
 
-/* Peak is not three hours in a row on every weekday, or there is peak on rest days: worth a word. */
+/* Peak is not three hours in a row on every weekday, or there is peak on rest days: worth a word.
+ */
 bool plan_posts_unusual(const struct tariff *t);

@@ -98,8 +98,7 @@ static void days_begin_where_the_zone_says(void **state)
                      second_of("2018-02-17T02:00:00Z"));
     assert_int_equal(civil_day_start(&calendar, day_of("2018-02-18")),
                      second_of("2018-02-18T03:00:00Z"));
-    assert_int_equal(civil_day(&calendar, second_of("2018-02-18T02:30:00Z")),
-                     day_of("2018-02-17"));
+    assert_int_equal(civil_day(&calendar, second_of("2018-02-18T02:30:00Z")), day_of("2018-02-17"));
 }
 
 static void months_have_their_civil_edges(void **state)
@@ -183,7 +182,8 @@ static void the_capacitive_window_has_six_hours(void **state)
     for (uint32_t i = 0; i < 96; i++) {
         assert_int_equal(p->slots[i].capacitive, i < 24);
     }
-    /* From 23:30 on: whole hours begin at half hours, and an hour with a post edge inside is two. */
+    /* From 23:30 on: whole hours begin at half hours, and an hour with a post edge inside is two.
+     */
     late.window_start_min = 23 * 60 + 30;
     assert_ok(plan_new(&late, &calendar, p->start_s, p->end_s, 900, &shifted));
     for (uint32_t i = 0; i < 96; i++) {
@@ -261,8 +261,7 @@ static void a_failed_allocation_is_an_error_not_a_crash(void **state)
     int64_t start = civil_day_start(&calendar, day_of("2018-06-01"));
 
     (void)state;
-    EACH_FAILURE(i)
-    {
+    EACH_FAILURE (i) {
         AUTO(plan_freep) struct plan *p = NULL;
         err e = plan_new(&tariff, &calendar, start, start + 86400, 900, &p);
         if (!e.code) {

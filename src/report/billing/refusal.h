@@ -6,20 +6,20 @@
 #include "lib/base/bytes.h"
 
 enum refusal_reason {
-    REFUSAL_CONTRACT,       /* none in force, or not of this tariff */
-    REFUSAL_CERTIFICATE,    /* none, expired, or not of the institute */
-    REFUSAL_OPENING,        /* no seal closes the day before the period */
-    REFUSAL_SEAL_MISSING,   /* a day has no seal */
-    REFUSAL_SEAL_BROKEN,    /* signature, chain or root of a seal is wrong */
-    REFUSAL_PREVIOUS,       /* does not join the bill before */
+    REFUSAL_CONTRACT,        /* none in force, or not of this tariff */
+    REFUSAL_CERTIFICATE,     /* none, expired, or not of the institute */
+    REFUSAL_OPENING,         /* no seal closes the day before the period */
+    REFUSAL_SEAL_MISSING,    /* a day has no seal */
+    REFUSAL_SEAL_BROKEN,     /* signature, chain or root of a seal is wrong */
+    REFUSAL_PREVIOUS,        /* does not join the bill before */
     REFUSAL_READING_MISSING, /* sealed by the meter, not in the store: fill the gap first */
     REFUSAL_READING_DOUBLED,
     REFUSAL_READING_FOREIGN, /* another interval or another time */
-    REFUSAL_GAP,            /* the meter has none, and the bill would not be exact */
-    REFUSAL_ESTIMATED,      /* the contract does not allow estimates */
-    REFUSAL_REGISTER,       /* went back, was reset, or does not close */
-    REFUSAL_TEST,           /* test mode or simulated, under a production tariff */
-    REFUSAL_RANGE,          /* a quantity or amount passes its bound */
+    REFUSAL_GAP,             /* the meter has none, and the bill would not be exact */
+    REFUSAL_ESTIMATED,       /* the contract does not allow estimates */
+    REFUSAL_REGISTER,        /* went back, was reset, or does not close */
+    REFUSAL_TEST,            /* test mode or simulated, under a production tariff */
+    REFUSAL_RANGE,           /* a quantity or amount passes its bound */
     REFUSAL_REASONS
 };
 const char *refusal_name(enum refusal_reason r); /* "seal_missing" */

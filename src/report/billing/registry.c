@@ -188,8 +188,8 @@ err registry_next(struct sql_client *sql, int64_t start_s, int64_t end_s, struct
     char params[64];
 
     registry_page_done(p);
-    snprintf(params, sizeof params, "[\"%" PRId64 "\",%d]",
-             p->begun ? (int64_t)p->last : INT64_MIN, REGISTRY_PAGE_MAX);
+    snprintf(params, sizeof params, "[\"%" PRId64 "\",%d]", p->begun ? (int64_t)p->last : INT64_MIN,
+             REGISTRY_PAGE_MAX);
     TRY(rows_select(sql,
                     p->begun ? "SELECT meter_id, certificate FROM meter WHERE meter_id > $1 "
                                "ORDER BY meter_id LIMIT $2"

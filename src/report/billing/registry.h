@@ -16,7 +16,7 @@ struct registered {
     struct buf certificate; /* PEM */
 };
 
-struct registry_page { /* a zeroed struct is the page before the first */
+struct registry_page {         /* a zeroed struct is the page before the first */
     struct registered *meters; /* owned; by id */
     size_t count;
     bool more;
@@ -26,8 +26,8 @@ struct registry_page { /* a zeroed struct is the page before the first */
 void registry_page_done(struct registry_page *p);
 
 /* The next page of registered meters with the contracts in force at start_s. */
-err registry_next(struct sql_client *sql, int64_t start_s, int64_t end_s, struct registry_page *p)
-    MUST_USE;
+err registry_next(struct sql_client *sql, int64_t start_s, int64_t end_s,
+                  struct registry_page *p) MUST_USE;
 /* One meter; p->count is 0 when it is not registered. */
 err registry_one(struct sql_client *sql, uint64_t meter, int64_t start_s, int64_t end_s,
                  struct registry_page *p) MUST_USE;

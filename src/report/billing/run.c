@@ -126,8 +126,8 @@ static err before_find(const struct run *r, uint64_t meter, struct buf *json,
         return OK;
     }
     TRY(e);
-    *out = (struct issue_before){ bill_hash(buf_bytes(json)), bill->meter.closing.seal,
-                                  bill->end_s };
+    *out =
+        (struct issue_before){ bill_hash(buf_bytes(json)), bill->meter.closing.seal, bill->end_s };
     *out_found = true;
     return OK;
 }
@@ -208,8 +208,7 @@ static err bill_one(struct run *r, const struct registered *m, struct refusals *
     struct issue_before before;
     bool has_before = false;
 
-    if (cert_from_pem(buf_bytes(&m->certificate), &cert).code ||
-        cert_public_key(cert, &key).code) {
+    if (cert_from_pem(buf_bytes(&m->certificate), &cert).code || cert_public_key(cert, &key).code) {
         refusal_add(f, REFUSAL_CERTIFICATE, 0, 0, "%s", err_text());
         return OK;
     }
@@ -242,8 +241,10 @@ static err kept_already(struct run *r, uint64_t meter, bool *out)
         return OK;
     }
     TRY(e);
-    FAIL(ERR_CONFLICT, "%s has a bill of meter %016" PRIx64 " for another period: take another "
-                       "--out", r->terms.out_dir, meter);
+    FAIL(ERR_CONFLICT,
+         "%s has a bill of meter %016" PRIx64 " for another period: take another "
+         "--out",
+         r->terms.out_dir, meter);
 }
 
 static void progress(struct run *r)
@@ -331,8 +332,7 @@ static void summary_text(const struct run *r, const char *total)
 
     time_format_s(r->terms.start_s, from);
     time_format_s(r->terms.end_s, to);
-    printf("%.*s", (int)r->refusals.len,
-           r->refusals.len > 0 ? (const char *)r->refusals.ptr : "");
+    printf("%.*s", (int)r->refusals.len, r->refusals.len > 0 ? (const char *)r->refusals.ptr : "");
     printf("%s to %s: billed %" PRIu64 " (R$ %s), kept %" PRIu64 ", refused %" PRIu64 "\n", from,
            to, r->billed, total, r->kept, r->refused);
     printf("bundles: %s\n", r->terms.out_dir);

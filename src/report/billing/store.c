@@ -98,8 +98,10 @@ static err documents_load(const struct billing_options *o, const struct place *p
     TRY(document_path(o->calendar, p, "calendar.yaml", "calendar-meters.yaml", path));
     TRY(document_calendar(path, &t->calendar_json, &t->calendar));
     if (plan_posts_unusual(&t->tariff)) {
-        fprintf(stderr, "meterseal bill: warning: tariff %s: peak is not three hours in a row on "
-                        "weekdays only\n", t->tariff.act);
+        fprintf(stderr,
+                "meterseal bill: warning: tariff %s: peak is not three hours in a row on "
+                "weekdays only\n",
+                t->tariff.act);
     }
     return OK;
 }
