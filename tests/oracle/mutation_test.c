@@ -164,8 +164,9 @@ static void a_dropped_reading_is_found_by_three_independent_checks(void **state)
     world_new(&w);
     sample_new(&w, 7, s);
     struct buf *readings = &s->files[AUDIT_READINGS];
-    memmove(readings->ptr + 9 * RECORD_BYTES, readings->ptr + 10 * RECORD_BYTES,
-            readings->len - 10 * RECORD_BYTES);
+    const size_t at = (size_t)9 * RECORD_BYTES;
+    memmove(readings->ptr + at, readings->ptr + at + RECORD_BYTES,
+            readings->len - at - RECORD_BYTES);
     readings->len -= RECORD_BYTES;
     struct audit_files files = sample_files(s);
     assert_ok(audit_bundle(&files, &options, &f));

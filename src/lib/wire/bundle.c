@@ -6,7 +6,7 @@
 err bundle_records_count(struct bytes file, size_t *out)
 {
     if (file.len > BUNDLE_READINGS_BYTES_MAX) {
-        FAIL(ERR_LIMIT, "%s has %zu octets, at most %u", BUNDLE_READINGS, file.len,
+        FAIL(ERR_LIMIT, "%s has %zu octets, at most %zu", BUNDLE_READINGS, file.len,
              BUNDLE_READINGS_BYTES_MAX);
     }
     if (file.len % RECORD_BYTES != 0) {

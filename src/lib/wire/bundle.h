@@ -27,8 +27,8 @@
 
 #define BUNDLE_RECORDS_MAX 100000u /* a year at five minutes has 105,120: bills are shorter */
 #define BUNDLE_SEALS_MAX 400u
-#define BUNDLE_READINGS_BYTES_MAX (BUNDLE_RECORDS_MAX * RECORD_BYTES)
-#define BUNDLE_SEALS_BYTES_MAX (BUNDLE_SEALS_MAX * SEAL_STORED_BYTES_MAX)
+#define BUNDLE_READINGS_BYTES_MAX ((size_t)BUNDLE_RECORDS_MAX * RECORD_BYTES)
+#define BUNDLE_SEALS_BYTES_MAX ((size_t)BUNDLE_SEALS_MAX * SEAL_STORED_BYTES_MAX)
 
 /* How many records a readings file has. ERR_PROTO when octets are left over, naming the offset;
  * ERR_LIMIT. */

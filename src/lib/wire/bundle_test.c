@@ -52,7 +52,7 @@ static void a_readings_file_cut_at_any_octet_is_noticed(void **state)
         err e = bundle_records_count((struct bytes){ raw, n }, &count);
         assert_int_equal(e.code, n % RECORD_BYTES == 0 ? ERR_NONE : ERR_PROTO);
     }
-    assert_err(bundle_records_count((struct bytes){ raw, BUNDLE_READINGS_BYTES_MAX + 1u }, &count),
+    assert_err(bundle_records_count((struct bytes){ raw, BUNDLE_READINGS_BYTES_MAX + 1 }, &count),
                ERR_LIMIT);
 }
 

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 
 #define SCHEMA "meterseal.calendar/1"
-#define ZONE_OFFSET_MAX (15 * 3600)
+#define ZONE_OFFSET_MAX INT64_C(54000)
 #define EASTER_DISTANCE_MAX 200
 #define FIXED_TEXT_LEN 5        /* "MM-DD" */
 #define FIXED_SINCE_TEXT_LEN 10 /* "MM-DD@YYYY" */

@@ -7,17 +7,17 @@
 #include "lib/base/test.h"
 
 /* billing.md 9.1 */
-#define VECTOR                                                                                  \
-    "{\"city\":\"S\xc3\xa3o Jos\xc3\xa9\",\"lines\":[{\"id\":\"demand\",\"qty\":\"65140.700\"," \
-    "\"unit\":\"W\"},{\"id\":\"te_peak\",\"qty\":\"40947\",\"unit\":\"Wh\"}],"                  \
-    "\"note\":\"a\\\"b\\\\c\\n\\t\\u0001/\",\"paid\":false,\"prev\":null,"                      \
-    "\"seq\":[1,-2,9007199254740991],\"total\":\"3413.70\"}"
+static const char vector[] =
+    "{\"city\":\"S\xc3\xa3o Jos\xc3\xa9\",\"lines\":[{\"id\":\"demand\",\"qty\":\"65140.700\","
+    "\"unit\":\"W\"},{\"id\":\"te_peak\",\"qty\":\"40947\",\"unit\":\"Wh\"}],"
+    "\"note\":\"a\\\"b\\\\c\\n\\t\\u0001/\",\"paid\":false,\"prev\":null,"
+    "\"seq\":[1,-2,9007199254740991],\"total\":\"3413.70\"}";
 
-#define SHUFFLED                                                                                \
-    "{ \"total\": \"3413.70\", \"seq\": [1, -2, 9007199254740991], \"prev\": null,\n"           \
-    "\"paid\": false, \"note\": \"a\\u0022b\\\\c\\u000a\\t\\u0001\\/\", \"lines\": [ {\"unit\"" \
-    ":\"W\",\"qty\":\"65140.700\",\"id\":\"demand\"},{\"id\":\"te_peak\",\"unit\":\"Wh\","      \
-    "\"qty\":\"40947\"}], \"city\":\"S\\u00e3o Jos\\u00e9\"}"
+static const char shuffled[] =
+    "{ \"total\": \"3413.70\", \"seq\": [1, -2, 9007199254740991], \"prev\": null,\n"
+    "\"paid\": false, \"note\": \"a\\u0022b\\\\c\\u000a\\t\\u0001\\/\", \"lines\": [ {\"unit\""
+    ":\"W\",\"qty\":\"65140.700\",\"id\":\"demand\"},{\"id\":\"te_peak\",\"unit\":\"Wh\","
+    "\"qty\":\"40947\"}], \"city\":\"S\\u00e3o Jos\\u00e9\"}";
 
 static void the_vector_has_its_220_octets_and_both_hashes(void **state)
 {
@@ -25,10 +25,10 @@ static void the_vector_has_its_220_octets_and_both_hashes(void **state)
     AUTO(buf_done) struct buf out = { .max = CANON_BYTES_MAX };
 
     (void)state;
-    assert_ok(json_read(BYTES_LIT(SHUFFLED), CANON_BYTES_MAX, CANON_DEPTH_MAX, &doc));
+    assert_ok(json_read(BYTES_LIT(shuffled), CANON_BYTES_MAX, CANON_DEPTH_MAX, &doc));
     assert_ok(canon_write(doc, &out));
     assert_int_equal(out.len, 220);
-    assert_true(bytes_equal(buf_bytes(&out), BYTES_LIT(VECTOR)));
+    assert_true(bytes_equal(buf_bytes(&out), BYTES_LIT(vector)));
     struct digest plain = sha256(buf_bytes(&out));
     assert_hex(DIGEST_VIEW(&plain),
                "04eff40c3af806c76b55030591be9c9b995c2260c1853966bc4312f05caf7252");
@@ -39,7 +39,7 @@ static void the_vector_has_its_220_octets_and_both_hashes(void **state)
 
 static void canonical_octets_are_read(void **state)
 {
-    static const char *const good[] = { VECTOR, "{}", "[]", "[\"\"]", "{\"a\":-9007199254740991}" };
+    static const char *const good[] = { vector, "{}", "[]", "[\"\"]", "{\"a\":-9007199254740991}" };
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -51,7 +51,7 @@ static void canonical_octets_are_read(void **state)
 static void another_spelling_of_a_document_is_refused(void **state)
 {
     static const char *const bad[] = {
-        SHUFFLED,
+        shuffled,
         " {}",
         "{} ",
         "{ }",
@@ -121,16 +121,18 @@ static void depth_16_is_read_and_17_is_refused(void **state)
 
 static void over_one_mebibyte_is_refused(void **state)
 {
-    char *text = malloc(CANON_BYTES_MAX + 1);
+    uint8_t *text = malloc(CANON_BYTES_MAX + 1);
     json_t *doc = NULL;
 
     (void)state;
     memset(text, 'x', CANON_BYTES_MAX + 1);
-    memcpy(text, "[\"", 2);
-    memcpy(text + CANON_BYTES_MAX - 2, "\"]", 2);
-    assert_ok(canon_read((struct bytes){ (uint8_t *)text, CANON_BYTES_MAX }, &doc));
+    text[0] = '[';
+    text[1] = '"';
+    text[CANON_BYTES_MAX - 2] = '"';
+    text[CANON_BYTES_MAX - 1] = ']';
+    assert_ok(canon_read((struct bytes){ text, CANON_BYTES_MAX }, &doc));
     json_decref(doc);
-    assert_err(canon_read((struct bytes){ (uint8_t *)text, CANON_BYTES_MAX + 1 }, &doc), ERR_LIMIT);
+    assert_err(canon_read((struct bytes){ text, CANON_BYTES_MAX + 1 }, &doc), ERR_LIMIT);
     free(text);
 }
 
@@ -199,7 +201,7 @@ static void a_failed_allocation_is_an_error_not_a_crash(void **state)
     (void)state;
     EACH_FAILURE (i) {
         AUTO(json_freep) json_t *doc = NULL;
-        err e = canon_read(BYTES_LIT(VECTOR), &doc);
+        err e = canon_read(BYTES_LIT(vector), &doc);
         if (!e.code) {
             assert_true(i > 0);
             break;

@@ -67,7 +67,7 @@ static struct hour_of hour_of(const struct recount *r, uint32_t slot)
     return (struct hour_of){ .number = from_window / HOUR_S,
                              .offset = own_offset(&r->a->calendar, utc),
                              .post = post_of(r, civil),
-                             .capacitive = from_window % S_PER_DAY < 6 * HOUR_S };
+                             .capacitive = from_window % S_PER_DAY < INT64_C(6) * HOUR_S };
 }
 
 static bool same_hour(const struct hour_of *x, const struct hour_of *y)
@@ -212,11 +212,11 @@ static void close_hour(struct recount *r, const struct hour_of *h, const struct 
     }
     /* f < 0.92 is P < 0.92 S, so 100^2 P^2 < 92^2 S^2. */
     own_wide s2 = (own_wide)p * p + (own_wide)q * q;
-    if (p == 0 || (own_wide)p * p * 10000 >= s2 * (92 * 92)) {
+    if (p == 0 || (own_wide)p * p * 10000 >= s2 * 92 * 92) {
         raise_to(most, p * 1000);
         return;
     }
-    uint64_t v = own_root(s2 * (920 * 920));
+    uint64_t v = own_root(s2 * 920 * 920);
     r->det[DET_HOURS_WITH_EXCESS]++;
     raise_to(most, v);
     add_to(&r->det[peak ? DET_REACTIVE_EXCESS_PEAK : DET_REACTIVE_EXCESS_OFF_PEAK], v - p * 1000);

@@ -99,13 +99,9 @@ static err each_seal(void *arg, const struct sealed_day *day)
 err collect(struct readings *store, uint64_t meter, int64_t start_s, int64_t end_s,
             struct collected *out)
 {
-    AUTO(collected_done) struct collected c = { 0 };
-
+    *out = (struct collected){ 0 };
     /* From the second before the start: the seal that ends there opens the period. */
-    TRY(readings_seals(store, meter, start_s - 1, end_s, each_seal, &c));
-    TRY(readings_scan(store, meter, start_s, end_s, each_reading, &c));
-    TRY(collected_finish(&c));
-    *out = c;
-    c = (struct collected){ 0 };
-    return OK;
+    TRY(readings_seals(store, meter, start_s - 1, end_s, each_seal, out));
+    TRY(readings_scan(store, meter, start_s, end_s, each_reading, out));
+    return collected_finish(out);
 }

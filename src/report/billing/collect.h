@@ -17,7 +17,8 @@ struct collected {
 };
 void collected_done(struct collected *c);
 
-/* ERR_LIMIT: more readings or seals than a bundle may have. */
+/* ERR_LIMIT: more readings or seals than a bundle may have. Also after a failure the caller calls
+ * collected_done. */
 err collect(struct readings *store, uint64_t meter, int64_t start_s, int64_t end_s,
             struct collected *out) MUST_USE;
 

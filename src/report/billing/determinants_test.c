@@ -51,7 +51,7 @@ static void sample_begin(struct sample *s)
         s->points[i].sequence = i + 1;
         s->points[i].interval_s = 900;
         s->points[i].demand_w = READ_MISSING;
-        s->points[i].end_s = (uint32_t)(start + 900 * (i + 1));
+        s->points[i].end_s = (uint32_t)start + 900 * (i + 1);
         s->points[i].at = s->usage.opening;
     }
     s->usage.closing = s->usage.opening;
@@ -423,8 +423,9 @@ static void steel_read(const char *path, struct steel *s)
 
     assert_ok(file_read(path, &text));
     assert_ok(buf_u8(&text, 0));
-    char *line = strtok_r((char *)text.ptr, "\n", &rest); /* the header */
-    for (line = strtok_r(NULL, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    assert_non_null(strtok_r((char *)text.ptr, "\n", &rest)); /* the header */
+    for (char *line = strtok_r(NULL, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         assert_true(s->rows < STEEL_ROWS_MAX);
         char *at = strchr(line, ',') + 1;
         struct registers *next = &s->at[s->rows + 1];

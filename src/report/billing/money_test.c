@@ -121,7 +121,7 @@ static void the_golden_invoice_comes_out_to_the_centavo(void **state)
     (void)state;
     for (enum money_rounding rule = MONEY_HALF_EVEN; rule <= MONEY_HALF_UP; rule++) {
         struct bill_line demand = line_of(65140700, 1809000, 170000, 80200, rule);
-        struct bill_line overrun = line_of(30140700, 2 * 1809000, 170000, 80200, rule);
+        struct bill_line overrun = line_of(30140700, INT64_C(2) * 1809000, 170000, 80200, rule);
         assert_int_equal(demand.gross_c, 154355);
         assert_int_equal(demand.icms_c, 26240);
         assert_int_equal(demand.pis_cofins_c, 10275);

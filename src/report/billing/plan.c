@@ -7,6 +7,7 @@
 
 #define HOUR_S 3600
 #define PEAK_HOURS 3
+#define DAY_MIN INT64_C(1440)
 
 static err check_force(const char *what, int32_t from, int32_t to, int32_t first, int32_t behind)
 {
@@ -67,9 +68,9 @@ static err check_interval(const struct tariff *t, const struct calendar *c, uint
 static bool in_window(const struct tariff *t, int64_t local_s)
 {
     int64_t minute = local_s % S_PER_DAY / 60;
-    int64_t since = (minute - t->window_start_min + 24 * 60) % (24 * 60);
+    int64_t since = (minute - t->window_start_min + DAY_MIN) % DAY_MIN;
 
-    return since < TARIFF_WINDOW_HOURS * 60;
+    return since < INT64_C(60) * TARIFF_WINDOW_HOURS;
 }
 
 /* The day a slot lies in, kept from slot to slot. */
@@ -100,9 +101,10 @@ struct hour_key {
 static void plan_fill(struct plan *p, const struct tariff *t, const struct calendar *c)
 {
     int64_t grid_s = (t->window_start_min * 60) % HOUR_S;
-    struct day d = { .number = -1 };
+    struct day d;
     struct hour_key last = { .hour = -1 };
 
+    day_enter(&d, t, c, civil_day(c, p->start_s));
     for (uint32_t i = 0; i < p->count; i++) {
         int64_t utc_s = p->start_s + (int64_t)i * p->interval_s;
         int32_t offset = civil_offset(c, utc_s);

@@ -229,7 +229,7 @@ static void periods_and_intervals_that_do_not_fit_are_refused(void **state)
     plan_refused(&tariff, start, start + 86400 - 900, 900, ERR_PROTO);
     plan_refused(&tariff, start, start + 86400, 0, ERR_PROTO);
     plan_refused(&tariff, start, start + 86400, 7, ERR_PROTO);
-    plan_refused(&tariff, start, start + 101 * 86400, 900, ERR_LIMIT);
+    plan_refused(&tariff, start, start + INT64_C(101) * 86400, 900, ERR_LIMIT);
     plan_refused(&tariff, civil_day_start(&calendar, day_of("2018-12-31")),
                  civil_day_start(&calendar, day_of("2019-01-02")), 900, ERR_PROTO);
     quarters.steps = 96;

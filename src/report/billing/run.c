@@ -109,7 +109,7 @@ static err before_find(const struct run *r, uint64_t meter, struct buf *json,
 {
     AUTO(mem_givep) struct bill *bill = mem_take(sizeof *bill);
     const char *folder = r->options->previous;
-    err e = OK;
+    err e;
 
     *out_found = false;
     if (bill == NULL) {
@@ -311,7 +311,7 @@ static err meters_run(struct run *r)
 static void summary_json(const struct run *r, const char *total)
 {
     printf("{\"from\":%" PRId64 ",\"to\":%" PRId64 ",\"out\":", r->terms.start_s, r->terms.end_s);
-    AUTO(buf_done) struct buf out = { .max = 8 * PATH_MAX };
+    AUTO(buf_done) struct buf out = { .max = (size_t)8 * PATH_MAX };
     struct json_writer w;
 
     json_write_begin(&w, &out);

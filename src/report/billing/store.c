@@ -21,26 +21,22 @@
 
 err store_open(const struct billing_options *o, struct store *out)
 {
-    AUTO(store_close) struct store s = { .kvs = NULL };
-
-    TRY(place_open(o->dir, &s.place));
-    struct place_path ca = place_path(&s.place, "pki/ca.crt");
-    struct place_path kvs_url = place_url(&s.place, PLACE_KVS);
-    struct place_path sql_url = place_url(&s.place, PLACE_SQL);
-    struct place_path kvs_key = place_path(&s.place, "secrets/kvs-billing.key");
-    struct place_path sql_key = place_path(&s.place, "secrets/sql-billing.key");
+    *out = (struct store){ .kvs = NULL };
+    TRY(place_open(o->dir, &out->place));
+    struct place_path ca = place_path(&out->place, "pki/ca.crt");
+    struct place_path kvs_url = place_url(&out->place, PLACE_KVS);
+    struct place_path sql_url = place_url(&out->place, PLACE_SQL);
+    struct place_path kvs_key = place_path(&out->place, "secrets/kvs-billing.key");
+    struct place_path sql_key = place_path(&out->place, "secrets/sql-billing.key");
     struct http_client_options kvs = { .base_url = kvs_url.text,
                                        .tls = { .ca = ca.text },
                                        .bearer_file = kvs_key.text };
     struct http_client_options sql = { .base_url = sql_url.text,
                                        .tls = { .ca = ca.text },
                                        .bearer_file = sql_key.text };
-    TRY(kvs_client_new(NULL, &kvs, &s.kvs));
-    TRY(sql_client_new(NULL, &sql, &s.sql));
-    TRY(readings_open(s.kvs, &s.readings));
-    *out = s;
-    s = (struct store){ .kvs = NULL };
-    return OK;
+    TRY(kvs_client_new(NULL, &kvs, &out->kvs));
+    TRY(sql_client_new(NULL, &sql, &out->sql));
+    return readings_open(out->kvs, &out->readings);
 }
 
 void store_close(struct store *s)

@@ -14,6 +14,7 @@ struct store { /* a zeroed struct is closed */
     struct sql_client *sql;
     struct readings *readings;
 };
+/* Also after a failure the caller closes. */
 err store_open(const struct billing_options *o, struct store *out) MUST_USE;
 void store_close(struct store *s);
 
