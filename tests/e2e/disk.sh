@@ -5,22 +5,25 @@
 . "$(dirname "$0")/lib.sh"
 install_place
 
-if ! mount -t tmpfs -o size=96m tmpfs "$DIR/data" 2>/dev/null; then
+if ! mount -t tmpfs -o size=800m tmpfs "$DIR/data" 2>/dev/null; then
     skip "a full disk loses nothing" "mounting a small file system needs root"
     finish
     exit $?
 fi
-trap 'cleanup; umount "$DIR/data" 2>/dev/null; rm -rf "$WORK"' EXIT
+trap '"$METERSEAL" down >/dev/null 2>&1; umount "$DIR/data"; cleanup' EXIT
 mkdir -p "$DIR/data/kvs"
 try "everything starts on a small disk" "$METERSEAL" up
 try "some readings are stored" "$METERSEAL" meter fleet --count 4 --days 2 --seed 1 --json
 stored=$(sql_value 'SELECT count(*) FROM reading')
 same "they are all there" 768 "$stored"
 
-head -c 200000000 /dev/zero >"$DIR/data/ballast" 2>/dev/null
+try "four more meters are enrolled" "$METERSEAL" meter enrol --count 4 --first 30000001 --seed 2
+head -c 900000000 /dev/zero >"$DIR/data/ballast" 2>/dev/null
+sleep 2 # the store looks at the free space once a second
 "$METERSEAL" meter fleet --count 4 --days 3 --first 30000001 --seed 2 --json >"$WORK/fleet.json" 2>"$WORK/fleet.err" &
 fleet=$!
-sleep 12
+sleep 5
+refuse "a value is refused with the reason" 1 "507" "$METERSEAL" kv put sql never stored
 same "reads go on while the disk is full" "$stored" \
     "$(sql_value "SELECT count(*) FROM reading WHERE meter_id < 805306369")"
 if kill -0 $fleet 2>/dev/null; then

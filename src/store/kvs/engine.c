@@ -46,8 +46,7 @@ bool engine_disk_has_room(struct engine *e)
         struct volume_figures info = { 0 };
         volume_info(e->volume, &info);
         e->disk_look_us = now_us + DISK_LOOK_US;
-        e->disk_has_room = info.disk_free_bytes == 0 ||
-                           info.disk_free_bytes >= e->options.disk_free_min_bytes;
+        e->disk_has_room = info.disk_free_bytes >= e->options.disk_free_min_bytes;
     }
     return e->disk_has_room;
 }

@@ -10,8 +10,8 @@ err engine_object_write(struct engine *e, struct bytes value, struct object_id *
     struct volume_figures figures = { 0 };
 
     volume_info(e->volume, &figures);
-    if (figures.disk_free_bytes > 0 &&
-        figures.disk_free_bytes < e->options.disk_free_min_bytes + value.len) {
+    if (figures.disk_free_bytes < value.len ||
+        figures.disk_free_bytes - value.len < e->options.disk_free_min_bytes) {
         FAIL(ERR_LIMIT, "the disk reserve is reached");
     }
     return object_write(e->volume, value, out);

@@ -181,7 +181,7 @@ void volume_info(struct volume *v, struct volume_figures *out)
     memcpy(i.cluster, v->cluster, sizeof i.cluster);
     i.anchor = v->io->anchor_put != NULL ? VOLUME_ANCHOR_LOCAL : VOLUME_ANCHOR_NONE;
     if (v->io->space(v->io->self, &i.disk_free_bytes).code) {
-        i.disk_free_bytes = 0;
+        i.disk_free_bytes = UINT64_MAX;
     }
     pthread_mutex_lock(&v->lock);
     i.seq = v->seq_shown;

@@ -137,7 +137,7 @@ struct volume_figures {
     uint64_t log_bytes;     /* live octets of the log */
     uint32_t segment_count; /* live segments */
     uint64_t frames;        /* commits since the open */
-    uint64_t disk_free_bytes; /* 0 when the storage cannot say */
+    uint64_t disk_free_bytes; /* UINT64_MAX when the storage cannot say */
     bool failed;            /* writing is over, see ERR_CLOSED */
 };
 void volume_info(struct volume *v, struct volume_figures *out);
