@@ -261,8 +261,9 @@ err enrol(const struct place *p, const struct profile_site *sites, size_t count,
     struct place_path url = place_url(p, PLACE_SQL);
     struct place_path ca = place_path(p, "pki/ca.crt");
     struct place_path key = place_path(p, "secrets/sql-meter.key");
-    const struct http_client_options options = { .base_url = url.text, .tls.ca = ca.text,
-                                                 .bearer_file = key.text, .connections_max = 1,
+    const struct http_client_options options = { .base_url = url.text, .server_role = "sql",
+                                                 .tls.ca = ca.text, .bearer_file = key.text,
+                                                 .connections_max = 1,
                                                  .answer_bytes_max = ANSWER_BYTES_MAX };
 
     assert(count > 0 && count <= ENROL_COUNT_MAX);

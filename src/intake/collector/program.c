@@ -150,6 +150,7 @@ static err make_store(struct service_run *run, struct state *s)
     const struct collector_config *c = run->config;
     const struct http_client_options http = {
         .base_url = c->sql_url,
+        .server_role = "sql",
         .tls = { .ca = c->common.tls_ca },
         .bearer_file = c->sql_key_file,
         .connections_max = SQL_CONNECTIONS_MAX,

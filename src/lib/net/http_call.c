@@ -150,6 +150,9 @@ static bool set_trust(CURL *e, const struct http_client *c)
         ok = curl_easy_setopt(e, CURLOPT_SSLCERT, c->certificate) == CURLE_OK &&
              curl_easy_setopt(e, CURLOPT_SSLKEY, c->key) == CURLE_OK;
     }
+    if (ok && c->address != NULL) {
+        ok = curl_easy_setopt(e, CURLOPT_CONNECT_TO, c->address) == CURLE_OK;
+    }
     return ok;
 }
 
@@ -260,25 +263,37 @@ static err headers_set(struct http_request *r, const struct http_call *call)
     return OK;
 }
 
+/* Gives base and target in one text. */
+static err url_join(const char *base, const char *target, char **out)
+{
+    size_t size = strlen(base) + strlen(target) + 1;
+
+    *out = mem_take(size);
+    if (*out == NULL) {
+        FAIL(ERR_LIMIT, "no memory for a URL");
+    }
+    snprintf(*out, size, "%s%s", base, target);
+    return OK;
+}
+
 static err url_set(struct http_request *r, const char *target)
 {
-    size_t base = strlen(r->client->base_url);
-    size_t size = base + strlen(target) + 1;
+    const struct http_client *c = r->client;
+    AUTO(mem_givep) char *role_url = NULL;
 
     if (*target != '/') {
         FAIL(ERR_PROTO, "a target must begin with '/'");
     }
-    for (const char *c = target; *c != '\0'; c++) {
-        if ((uint8_t)*c <= 0x20 || (uint8_t)*c >= 0x7f || *c == '#') {
+    for (const char *at = target; *at != '\0'; at++) {
+        if ((uint8_t)*at <= 0x20 || (uint8_t)*at >= 0x7f || *at == '#') {
             FAIL(ERR_PROTO, "a target must be escaped: see http_escape");
         }
     }
-    r->url = mem_take(size);
-    if (r->url == NULL) {
-        FAIL(ERR_LIMIT, "no memory for a URL");
+    TRY(url_join(c->base_url, target, &r->url)); /* for people; libcurl copies its own */
+    if (c->role_url != NULL) {
+        TRY(url_join(c->role_url, target, &role_url));
     }
-    snprintf(r->url, size, "%s%s", r->client->base_url, target);
-    if (curl_easy_setopt(r->easy, CURLOPT_URL, r->url) != CURLE_OK) {
+    if (curl_easy_setopt(r->easy, CURLOPT_URL, role_url != NULL ? role_url : r->url) != CURLE_OK) {
         FAIL(ERR_LIMIT, "no memory for a URL");
     }
     return OK;

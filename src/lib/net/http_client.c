@@ -16,6 +16,7 @@
 #define ANSWER_BYTES_DEFAULT (64u << 20)
 #define TIMEOUT_US_DEFAULT UINT64_C(30000000)
 #define SPARE_COUNT_MAX 32
+#define ROLE_URL_BYTES_MAX 512
 
 /* ---- running calls ---- */
 
@@ -296,6 +297,43 @@ static err bearer_read(const char *path, char **out)
     return OK;
 }
 
+/* Names that certificates of services carry, and no address. */
+static err role_check(const char *role)
+{
+    size_t len = strspn(role, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    if (role[len] != '\0' || len == 0 || len > TLS_ROLE_BYTES_MAX || role[0] < 'a') {
+        FAIL(ERR_PROTO, "role '%.80s' must be a letter, then a-z, 0-9 and '-', at most %d", role,
+             TLS_ROLE_BYTES_MAX);
+    }
+    return OK;
+}
+
+/* libcurl checks the certificate for the host of the URL: so that is the role, and libcurl is told
+ * to go to the server's address instead of looking the role up. */
+static err role_take(struct http_client *c, const char *role)
+{
+    const char *authority = strstr(c->base_url, "://") + 3;
+    const char *port = strrchr(authority, ':');
+    AUTO(buf_done) struct buf url = { .max = ROLE_URL_BYTES_MAX };
+    AUTO(buf_done) struct buf to = { .max = ROLE_URL_BYTES_MAX };
+
+    if (!c->secure) {
+        FAIL(ERR_PROTO, "only over HTTPS can a server prove its role: %s", c->base_url);
+    }
+    TRY(role_check(role));
+    bool has_port = port != NULL && strchr(port, ']') == NULL; /* not a colon of an IPv6 address */
+    TRY(buf_printf(&url, "https://%s%s", role, has_port ? port : ""));
+    TRY(buf_u8(&url, 0));
+    TRY(buf_printf(&to, "::%s%s", authority, has_port ? "" : ":"));
+    TRY(buf_u8(&to, 0));
+    c->address = curl_slist_append(NULL, (const char *)to.ptr);
+    if (c->address == NULL) {
+        FAIL(ERR_LIMIT, "no memory for an HTTP client");
+    }
+    return text_copy((const char *)url.ptr, &c->role_url);
+}
+
 static err tls_check(const struct http_client_options *o)
 {
     if (o->tls.ca == NULL) {
@@ -325,6 +363,9 @@ static err options_take(struct http_client *c, const struct http_client_options 
     TRY(text_copy(o->tls.certificate, &c->certificate));
     TRY(text_copy(o->tls.key, &c->key));
     TRY(text_copy(o->tls.ca, &c->ca));
+    if (o->server_role != NULL) {
+        TRY(role_take(c, o->server_role));
+    }
     return o->bearer_file != NULL ? bearer_read(o->bearer_file, &c->bearer) : OK;
 }
 
@@ -365,6 +406,8 @@ static void client_release(struct http_client *c)
     }
     mem_give(c->bearer);
     mem_give(c->base_url);
+    mem_give(c->role_url);
+    curl_slist_free_all(c->address);
     mem_give(c->certificate);
     mem_give(c->key);
     mem_give(c->ca);

@@ -11,6 +11,8 @@
 
 struct http_client_options {
     const char *base_url;     /* "https://127.0.0.1:8443", no path */
+    const char *server_role;  /* "kvs": the server's certificate must be valid for this role, whatever
+                               * its address; NULL = it must be valid for the host of base_url */
     struct tls_files tls;     /* certificate and key may be NULL: then only ca is used */
     const char *bearer_file;  /* file with an API key, sent as Authorization: Bearer; NULL = none */
     size_t connections_max;   /* 0 = 8 */

@@ -508,6 +508,114 @@ static void strangers_are_refused_on_both_sides(void **state)
     world_end(&w);
 }
 
+static void a_server_of_the_role_wanted_is_called(void **state)
+{
+    struct world w;
+    struct http_counters counters;
+
+    (void)state;
+    world_begin(&w, false, false);
+    struct http_client_options o = options_of(&w, "sql");
+    o.server_role = "kvs";
+    assert_ok(http_client_new(w.loop, &o, &w.client));
+    get(&w, "/show/a%20b?c=1");
+    assert_ok(w.e);
+    assert_int_equal(w.status, 200);
+    assert_body(&w, "GET /show/a%20b ?c=1 peer=sql auth= own=");
+    get(&w, "/hello");
+    assert_body(&w, "hello");
+    http_server_counters(w.server, &counters);
+    assert_int_equal(counters.requests, 2);
+    assert_int_equal(counters.connections, 1); /* kept, as without a role */
+    world_end(&w);
+}
+
+/* The server has a good certificate of our CA, and of its own address: it is the wrong service. */
+static void a_server_of_another_role_is_refused(void **state)
+{
+    static const char *const wrong[] = { "sql", "kv", "kvs2" };
+    struct world w;
+
+    (void)state;
+    world_begin(&w, false, false);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct http_client_options o = options_of(&w, "sql");
+        o.server_role = wrong[i];
+        assert_ok(http_client_new(w.loop, &o, &w.client));
+        get(&w, "/hello");
+        assert_int_equal(w.e.code, ERR_AUTH);
+        assert_non_null(strstr(w.why, w.url)); /* where it is, and ... */
+        assert_non_null(strstr(w.why, wrong[i])); /* ... what it is not */
+        http_client_free(w.client);
+    }
+    w.client = NULL;
+    world_end(&w);
+}
+
+/* What one call has proved is not taken for another role: neither connection nor TLS session. */
+static void a_role_is_proved_to_each_client(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, false, true);
+    struct http_client_options o = options_of(&w, NULL);
+    struct http_client *other;
+    o.server_role = "sql";
+    assert_ok(http_client_new(w.loop, &o, &other));
+    o.server_role = "kvs";
+    assert_ok(http_client_new(w.loop, &o, &w.client));
+    get(&w, "/hello");
+    assert_ok(w.e);
+    struct http_client *right = w.client;
+    w.client = other;
+    get(&w, "/hello");
+    assert_int_equal(w.e.code, ERR_AUTH);
+    http_client_free(right);
+    world_end(&w);
+}
+
+static void an_unreachable_server_is_named_by_its_address(void **state)
+{
+    static const char *const urls[] = { "https://127.0.0.1:1", "https://[::1]:1" };
+    struct world w;
+
+    (void)state;
+    world_begin(&w, false, false);
+    for (size_t i = 0; i < 2; i++) {
+        struct http_client_options o = options_of(&w, "sql");
+        o.base_url = urls[i];
+        o.server_role = "kvs";
+        assert_ok(http_client_new(w.loop, &o, &w.client));
+        get(&w, "/hello");
+        assert_int_equal(w.e.code, ERR_IO);
+        assert_non_null(strstr(w.why, urls[i]));
+        http_client_free(w.client);
+    }
+    w.client = NULL;
+    world_end(&w);
+}
+
+static void a_role_is_a_name_and_wants_https(void **state)
+{
+    static const char *const bad[] = { "", "KVS", "kvs.", "127", "-kvs", "kvs sql", "kvs:1",
+                                       "a234567890123456789012345678901234567890123456789012345678"
+                                       "901234" "x" };
+    struct http_client *c = NULL;
+    struct http_client_options o = { .base_url = "https://a" };
+
+    (void)state;
+    o.tls.ca = test_pki_path(&pki, "ca.pem");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        o.server_role = bad[i];
+        assert_err(http_client_new(NULL, &o, &c), ERR_PROTO);
+    }
+    o.base_url = "http://127.0.0.1:1";
+    o.server_role = "kvs";
+    assert_err(http_client_new(NULL, &o, &c), ERR_PROTO);
+    assert_null(c);
+}
+
 static void nobody_listening_is_an_error(void **state)
 {
     struct world w;
@@ -745,6 +853,11 @@ int main(void)
         cmocka_unit_test(too_many_calls_are_refused),
         cmocka_unit_test(freeing_the_loop_ends_the_calls),
         cmocka_unit_test(strangers_are_refused_on_both_sides),
+        cmocka_unit_test(a_server_of_the_role_wanted_is_called),
+        cmocka_unit_test(a_server_of_another_role_is_refused),
+        cmocka_unit_test(a_role_is_proved_to_each_client),
+        cmocka_unit_test(an_unreachable_server_is_named_by_its_address),
+        cmocka_unit_test(a_role_is_a_name_and_wants_https),
         cmocka_unit_test(nobody_listening_is_an_error),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(bad_calls_are_refused),

@@ -29,9 +29,11 @@ err store_open(const struct billing_options *o, struct store *out)
     struct place_path kvs_key = place_path(&out->place, "secrets/kvs-billing.key");
     struct place_path sql_key = place_path(&out->place, "secrets/sql-billing.key");
     struct http_client_options kvs = { .base_url = kvs_url.text,
+                                       .server_role = "kvs",
                                        .tls = { .ca = ca.text },
                                        .bearer_file = kvs_key.text };
     struct http_client_options sql = { .base_url = sql_url.text,
+                                       .server_role = "sql",
                                        .tls = { .ca = ca.text },
                                        .bearer_file = sql_key.text };
     TRY(kvs_client_new(NULL, &kvs, &out->kvs));

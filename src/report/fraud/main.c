@@ -87,6 +87,7 @@ static err rank_from_store(const struct arguments *a, struct ranking *out)
     struct place_path key = place_path(&p, "secrets/kvs-fraud.key");
     struct http_client_options options = {
         .base_url = url.text,
+        .server_role = "kvs",
         .tls = { .ca = ca.text },
         .bearer_file = key.text,
     };

@@ -60,6 +60,7 @@ static struct http_client_options kvs_options(const struct sql_config *c)
 {
     return (struct http_client_options){
         .base_url = c->kvs_url,
+        .server_role = "kvs",
         .tls = { c->common.tls_certificate, c->common.tls_key, c->common.tls_ca },
         .bearer_file = c->kvs_key_file,
         .connections_max = (size_t)c->kvs_connections_max,
