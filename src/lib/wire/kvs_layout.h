@@ -103,7 +103,8 @@ err kvs_foot_seal(struct aead *a, const struct key *frag_key, const struct kvs_f
                   uint8_t out[KVS_FOOT_BYTES]) MUST_USE;
 /* ERR_PROTO for octets that no foot has. Says nothing about authenticity. */
 err kvs_foot_parse(struct bytes raw, struct kvs_foot *out) MUST_USE;
-err kvs_foot_check(struct aead *a, const struct key *frag_key, struct bytes raw) MUST_USE; /* AUTH */
+/* ERR_AUTH: not the foot that was written. */
+err kvs_foot_check(struct aead *a, const struct key *frag_key, struct bytes raw) MUST_USE;
 /* GMAC of one parity row of 16,384 octets; nonce: 01, index, generation, row. */
 err kvs_row_mac(struct aead *a, const struct key *frag_key, uint8_t index, uint16_t gen,
                 uint64_t row, struct bytes octets, uint8_t out[AEAD_TAG_BYTES]) MUST_USE;

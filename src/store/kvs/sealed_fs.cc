@@ -434,8 +434,8 @@ err sealed_fs_guard(void)
                 options->rep.wal_recovery_mode == WALRecoveryMode::kAbsoluteConsistency;
     rocksdb_options_destroy(options);
     if (!same) {
-        return Failed(ERR_CONFLICT, "the RocksDB library is not the 7.8 that this was built with; install "
-                           "that version");
+        return Failed(ERR_CONFLICT, "the RocksDB library is not the 7.8 that this was built with; "
+                                    "install that version");
     }
     return none;
 }

@@ -2,7 +2,8 @@
 /* RocksDB's files on the sealed volume: the glue between its C++ file system and volume.h.
  *
  * For RocksDB 7.8 alone, whose C interface cannot make an environment from a file system: the glue
- * completes two of its opaque types, and sealed_fs_guard checks at run time that it does so rightly.
+ * completes three of its opaque types, and sealed_fs_guard checks at run time that it does so
+ * rightly.
  * Kinds of files are told by name: *.sst and *.blob are sealed files, everything else is inline. */
 #pragma once
 
@@ -27,5 +28,5 @@ err sealed_fs_cf_path(rocksdb_options_t *options, const char *path) MUST_USE;
  * a failed flush, because 7.8 never comes back from rocksdb_close while that goes on (its issue
  * 11440): sealed_fs_resume is called instead. */
 err sealed_fs_database(rocksdb_options_t *options) MUST_USE;
-/* Tries again what failed in the background; ERR_LIMIT (disk full) or ERR_IO when it fails again. */
+/* Tries again what failed in the background. ERR_LIMIT (disk full) or ERR_IO: it failed again. */
 err sealed_fs_resume(rocksdb_t *db) MUST_USE;

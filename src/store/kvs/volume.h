@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sealed volume: every octet the store keeps goes to disk through here, sealed (docs/storage.md).
+/* The sealed volume: every octet that the store keeps goes to disk through here, sealed
+ * (docs/storage.md).
  *
  * Files have paths ("/v/000012.sst") that only the volume knows: on disk there are random names,
  * AES-256-GCM blocks and one commit log, a hash chain of frames that carries in one order the
@@ -13,7 +14,7 @@
  *
  * Codes: ERR_CORRUPT as above; ERR_MISSING no such file; ERR_LIMIT a bound or "disk full"; ERR_IO
  * the disk failed; ERR_CONFLICT another process has the volume; ERR_CLOSED the volume has failed
- * for writing (a commit whose outcome is unknown): reads go on, close and open again to settle it. */
+ * for writing (a commit whose outcome is unknown): reads go on, closing and opening settles it. */
 #pragma once
 
 #include "lib/base/bytes.h"

@@ -3,7 +3,7 @@
  *
  * In the segments before the newest each frame that counts must be there. In the newest the first
  * frame that is not good ends the log, when nothing good is behind it: a torn write. Something good
- * behind it is a hole, and a right checksum with a wrong tag or chain is tampering: both refused. */
+ * behind it is a hole, a right checksum with a wrong tag or chain is tampering: refused. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -213,7 +213,8 @@ static err nothing_behind(struct scan *c)
         TRY(read_at(c, at, part, size));
         for (size_t i = 0; i + KVS_FRAME_ALIGN <= size; i += KVS_FRAME_ALIGN) {
             struct kvs_frame f;
-            if (at + i > c->s->bytes && !kvs_frame_parse((struct bytes){ part + i, KVS_FRAME_ALIGN }, &f).code &&
+            const struct bytes place = { part + i, KVS_FRAME_ALIGN };
+            if (at + i > c->s->bytes && !kvs_frame_parse(place, &f).code &&
                 kvs_id_equal(&f.segment, &c->s->ref.id)) {
                 FAIL(ERR_CORRUPT, "log/%s: frame %" PRIu64 " is there, but not the one before it",
                      c->name, f.index);
