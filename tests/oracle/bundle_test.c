@@ -107,6 +107,35 @@ static void a_written_bundle_is_audited_clean(void **state)
     }
 }
 
+/* A clock that was set back, and a row that is no record of a meter: both are carried as they are. */
+static void collected_readings_are_put_in_order_with_their_quality(void **state)
+{
+    AUTO(collected_done) struct collected c = { 0 };
+
+    (void)state;
+    sample_new(&w, 8, &s);
+    s.records[2].end_s += 1;
+    for (size_t i = 5; i > 0; i--) {
+        assert_ok(collected_add(&c, &s.records[i - 1]));
+        c.points[c.point_count - 1].quality = (uint8_t)(10 + i);
+    }
+    EACH_FAILURE (i) {
+        if (!collected_finish(&c).code) {
+            assert_true(i > 0);
+            break;
+        }
+    }
+    mem_fail_after(-1);
+    for (size_t i = 0; i < 5; i++) {
+        uint8_t want[RECORD_BYTES];
+        record_encode(&s.records[i], want);
+        assert_int_equal(c.points[i].sequence, s.records[i].sequence);
+        assert_int_equal(c.points[i].quality, 11 + i);
+        assert_memory_equal(c.octets.ptr + i * RECORD_BYTES, want, RECORD_BYTES);
+    }
+    sample_done(&s);
+}
+
 static void a_bundle_with_an_altered_reading_is_not(void **state)
 {
     AUTO(buf_done) struct buf octets = { .max = BUNDLE_READINGS_BYTES_MAX };
@@ -307,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_written_bundle_is_audited_clean),
+        cmocka_unit_test(collected_readings_are_put_in_order_with_their_quality),
         cmocka_unit_test(a_bundle_with_an_altered_reading_is_not),
         cmocka_unit_test(a_link_in_a_bundle_is_refused),
         cmocka_unit_test(a_bill_is_found_by_its_end),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/base/test.h"
+#include "lib/wire/tables.h"
 #include "sample.h"
 
 static struct world w;
@@ -197,6 +198,62 @@ static void estimated_reset_and_test_readings_are_refused(void **state)
     refused(REFUSAL_TEST);
 }
 
+static void what_validation_marked_is_refused_and_listed(void **state)
+{
+    struct refusals r = { .count = 0 };
+
+    (void)state;
+    plain_sample();
+    s.quality[7] = QUALITY_SUSPECT;
+    s.quality[20] = s.quality[21] = s.quality[22] = QUALITY_SUSPECT;
+    s.quality[23] = QUALITY_INVALID;
+    sample_try(&s, &r);
+    assert_int_equal(r.count, 3);
+    for (size_t i = 0; i < r.count; i++) {
+        assert_int_equal(r.list[i].reason, REFUSAL_QUALITY);
+    }
+    assert_int_equal(r.list[1].from_s, s.records[20].end_s - 900);
+    assert_int_equal(r.list[1].to_s, s.records[22].end_s);
+    assert_non_null(strstr(r.list[1].text, "suspect"));
+    assert_non_null(strstr(r.list[2].text, "invalid"));
+    sample_done(&s);
+}
+
+static void no_quality_but_valid_and_edited_is_billed(void **state)
+{
+    static const uint8_t never[] = { QUALITY_SUSPECT, QUALITY_INVALID, QUALITY_MISSING,
+                                     QUALITY_ESTIMATED, QUALITY_EDITED + 1, UINT8_MAX };
+    struct refusals r = { .count = 0 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof never; i++) {
+        plain_sample();
+        s.quality[s.record_count - 1] = never[i];
+        refused(REFUSAL_QUALITY);
+    }
+    plain_sample();
+    s.quality[7] = QUALITY_EDITED; /* an operator has decided */
+    sample_try(&s, &r);
+    assert_int_equal(r.count, 0);
+    sample_done(&s);
+}
+
+static void an_estimated_reading_is_refused_once(void **state)
+{
+    struct refusals r = { .count = 0 };
+
+    (void)state;
+    plain_sample();
+    s.records[7].status |= STATUS_ESTIMATED;
+    s.quality[7] = QUALITY_ESTIMATED;
+    s.quality[8] = QUALITY_ESTIMATED; /* without its status bit */
+    sample_try(&s, &r);
+    assert_int_equal(r.count, 2);
+    assert_true(has_reason(&r, REFUSAL_ESTIMATED));
+    assert_true(has_reason(&r, REFUSAL_QUALITY));
+    sample_done(&s);
+}
+
 static void a_gap_the_meter_admits_is_refused_when_energy_fell_in_it(void **state)
 {
     (void)state;
@@ -317,6 +374,9 @@ int main(void)
         cmocka_unit_test(a_sealed_reading_that_is_not_stored_waits_for_gap_filling),
         cmocka_unit_test(readings_in_the_wrong_place_are_refused),
         cmocka_unit_test(estimated_reset_and_test_readings_are_refused),
+        cmocka_unit_test(what_validation_marked_is_refused_and_listed),
+        cmocka_unit_test(no_quality_but_valid_and_edited_is_billed),
+        cmocka_unit_test(an_estimated_reading_is_refused_once),
         cmocka_unit_test(a_gap_the_meter_admits_is_refused_when_energy_fell_in_it),
         cmocka_unit_test(registers_that_go_back_are_refused),
         cmocka_unit_test(a_bill_must_join_the_bill_before),

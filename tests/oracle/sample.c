@@ -315,6 +315,7 @@ static void issuing_begin(struct sample *s, struct issuing *i)
     assert_ok(plan_new(&s->tariff, &s->calendar, s->start_s, s->end_s, 900, &i->plan));
     for (size_t n = 0; n < s->record_count; n++) {
         i->points[n] = point_of(&s->records[n]);
+        i->points[n].quality = s->quality[n];
     }
     i->in = (struct issue){ .plan = i->plan,
                             .tariff = &s->tariff,

@@ -42,6 +42,7 @@ struct sample {
     int64_t start_s;
     int64_t end_s;
     struct record records[SAMPLE_RECORDS_MAX]; /* of the period, by sequence */
+    uint8_t quality[SAMPLE_RECORDS_MAX];       /* of each, by the enum of that name */
     size_t record_count;
     struct sealed_day seals[SAMPLE_SEALS_MAX]; /* opening first when has_opening */
     size_t seal_count;

@@ -58,12 +58,36 @@ err collected_seal(struct collected *c, const struct sealed_day *d)
     return OK;
 }
 
-static int octets_compare(const void *a, const void *b)
+struct item { /* one reading while they are put in order */
+    struct point point;
+    uint8_t octets[RECORD_BYTES];
+};
+
+static int item_compare(const void *a, const void *b)
 {
-    uint32_t x = load_u32((const uint8_t *)a + 4);
-    uint32_t y = load_u32((const uint8_t *)b + 4);
+    uint32_t x = ((const struct item *)a)->point.sequence;
+    uint32_t y = ((const struct item *)b)->point.sequence;
 
     return x < y ? -1 : x > y;
+}
+
+static err sort(struct collected *c)
+{
+    AUTO(mem_givep) struct item *items = mem_take(c->point_count * sizeof *items);
+
+    if (items == NULL) {
+        FAIL(ERR_LIMIT, "no memory to sort %zu readings", c->point_count);
+    }
+    for (size_t i = 0; i < c->point_count; i++) {
+        items[i].point = c->points[i];
+        memcpy(items[i].octets, c->octets.ptr + i * RECORD_BYTES, RECORD_BYTES);
+    }
+    qsort(items, c->point_count, sizeof *items, item_compare);
+    for (size_t i = 0; i < c->point_count; i++) {
+        c->points[i] = items[i].point;
+        memcpy(c->octets.ptr + i * RECORD_BYTES, items[i].octets, RECORD_BYTES);
+    }
+    return OK;
 }
 
 /* Rows come by time; that is the order of sequences unless a clock was set back. */
@@ -74,21 +98,16 @@ err collected_finish(struct collected *c)
     for (size_t i = 1; i < c->point_count; i++) {
         sorted &= c->points[i - 1].sequence <= c->points[i].sequence;
     }
-    if (sorted) {
-        return OK;
-    }
-    qsort(c->octets.ptr, c->point_count, RECORD_BYTES, octets_compare);
-    for (size_t i = 0; i < c->point_count; i++) {
-        struct record r;
-        TRY(record_parse(bundle_record_at(buf_bytes(&c->octets), i), &r));
-        c->points[i] = point_of(&r);
-    }
-    return OK;
+    return sorted ? OK : sort(c);
 }
 
 static err each_reading(void *arg, const struct stored_reading *row)
 {
-    return collected_add(arg, &row->record);
+    struct collected *c = arg;
+
+    TRY(collected_add(c, &row->record));
+    c->points[c->point_count - 1].quality = row->quality;
+    return OK;
 }
 
 static err each_seal(void *arg, const struct sealed_day *day)

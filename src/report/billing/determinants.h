@@ -17,6 +17,7 @@ struct point { /* what billing keeps of a record */
     uint32_t end_s;
     uint16_t status;
     uint16_t interval_s;
+    uint8_t quality; /* enum quality: what validation found when it was stored */
     bool simulated;
     int32_t demand_w; /* read 27; READ_MISSING when absent */
     struct registers at;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/wire/record.h"
+#include "lib/wire/tables.h"
 
 struct point point_of(const struct record *r)
 {
@@ -183,26 +184,69 @@ static void check_status(const struct issue *in, uint16_t bit, enum refusal_reas
     }
 }
 
-static bool any_simulated(const struct issue *in)
+/* Estimated ones have their status bit too, and are refused for that. */
+static bool doubtful(const struct point *p)
 {
-    bool any = false;
+    return p->quality != QUALITY_VALID && p->quality != QUALITY_EDITED &&
+           (p->quality != QUALITY_ESTIMATED || (p->status & STATUS_ESTIMATED) == 0);
+}
+
+static const char *quality_text(uint8_t quality)
+{
+    static const char *const texts[] = {
+        [QUALITY_SUSPECT] = "suspect (clock unset, or of the future)",
+        [QUALITY_INVALID] = "invalid",
+        [QUALITY_MISSING] = "marked as missing",
+        [QUALITY_ESTIMATED] = "marked as estimated",
+    };
+
+    return quality < sizeof texts / sizeof texts[0] ? texts[quality] : "of unknown quality";
+}
+
+/* Nothing that validation marked is billed until an operator decides (metering.md 11). Readings of
+ * one quality that follow each other are one entry. */
+static void check_quality(const struct issue *in, struct refusals *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < in->point_count; i += n) {
+        const struct point *p = &in->points[i];
+        n = 1;
+        while (i + n < in->point_count && p[n].quality == p->quality &&
+               doubtful(&p[n]) == doubtful(p)) {
+            n++;
+        }
+        if (doubtful(p)) {
+            refusal_add(r, REFUSAL_QUALITY, p->end_s - p->interval_s, p[n - 1].end_s,
+                        "readings %u to %u are %s: an operator decides, then sets quality 0",
+                        p->sequence, p[n - 1].sequence, quality_text(p->quality));
+        }
+    }
+}
+
+static size_t simulated_count(const struct issue *in)
+{
+    size_t count = 0;
 
     for (size_t i = 0; i < in->point_count; i++) {
-        any |= in->points[i].simulated;
+        count += in->points[i].simulated;
     }
-    return any;
+    return count;
 }
 
 static void check_points(const struct issue *in, struct refusals *r)
 {
     check_order(in, r);
     check_days(in, r);
+    check_quality(in, r);
     check_status(in, STATUS_ESTIMATED, REFUSAL_ESTIMATED, "are estimated", r);
     check_status(in, STATUS_REGISTER_RESET, REFUSAL_REGISTER, "report a register reset", r);
     if (in->tariff->production) {
         check_status(in, STATUS_TEST_MODE, REFUSAL_TEST, "are of test mode", r);
-        if (any_simulated(in)) {
-            refusal_add(r, REFUSAL_TEST, 0, 0, "simulated readings under a production tariff");
+        if (simulated_count(in) > 0) {
+            refusal_add(r, REFUSAL_TEST, 0, 0,
+                        "%zu readings of a simulated meter, and the tariff says production: true",
+                        simulated_count(in));
         }
     }
 }
@@ -270,7 +314,7 @@ static void parameters_fill(const struct issue *in, struct bill *b)
     b->parameters.contracted_w = c->contracted_w;
     b->parameters.interval_s = in->plan->interval_s;
     b->parameters.public_body = c->public_body;
-    b->parameters.simulated = any_simulated(in);
+    b->parameters.simulated = simulated_count(in) > 0;
     b->start_s = in->plan->start_s;
     b->end_s = in->plan->end_s;
     b->tariff = in->tariff_hash;

@@ -17,6 +17,7 @@ const char *refusal_name(enum refusal_reason r)
         [REFUSAL_READING_DOUBLED] = "reading_doubled",
         [REFUSAL_READING_FOREIGN] = "reading_foreign",
         [REFUSAL_GAP] = "gap",
+        [REFUSAL_QUALITY] = "quality",
         [REFUSAL_ESTIMATED] = "estimated",
         [REFUSAL_REGISTER] = "register",
         [REFUSAL_TEST] = "test",

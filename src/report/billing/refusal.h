@@ -16,6 +16,7 @@ enum refusal_reason {
     REFUSAL_READING_DOUBLED,
     REFUSAL_READING_FOREIGN, /* another interval or another time */
     REFUSAL_GAP,             /* the meter has none, and the bill would not be exact */
+    REFUSAL_QUALITY,         /* validation marked it: an operator decides first */
     REFUSAL_ESTIMATED,       /* the contract does not allow estimates */
     REFUSAL_REGISTER,        /* went back, was reset, or does not close */
     REFUSAL_TEST,            /* test mode or simulated, under a production tariff */
