@@ -217,6 +217,18 @@ static bool double_record_changed(struct sample *s)
     return true;
 }
 
+/* As a row that was doubled under a key that is free: no interval ends there. */
+static bool double_record_later(struct sample *s)
+{
+    size_t at = mutation_pick(s, s->record_count);
+    uint8_t twin[RECORD_BYTES];
+
+    memcpy(twin, record_at(s, at), RECORD_BYTES);
+    store_u32(twin + 16, load_u32(twin + 16) + 1);
+    insert_record(s, at + 1, twin);
+    return true;
+}
+
 static bool swap_records(struct sample *s)
 {
     size_t a = mutation_pick(s, s->record_count);
@@ -449,6 +461,7 @@ const struct mutation mutations_of_files[] = {
     { "drop all records", drop_all_records, { E301 } },
     { "double a record", double_record, { E302 } },
     { "double a record with another register", double_record_changed, { E303 } },
+    { "double a record one second later", double_record_later, { E303 } },
     { "swap two records", swap_records, { E301 } },
     { "renumber over a drop", renumber_over_a_drop, { E402 } },
     { "a record of another meter", foreign_record, { E204 } },

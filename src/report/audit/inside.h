@@ -10,6 +10,7 @@
 struct reading {
     struct record record;
     struct digest leaf;
+    bool broken;  /* only sequence, meter and end are known, registers are missing */
     uint32_t day; /* index of its seal; DAY_NONE when no seal covers it */
 };
 #define DAY_NONE UINT32_MAX
@@ -28,7 +29,6 @@ struct audit {
     bool has_opening;         /* seals[0] closes the day before the period */
     struct reading *readings; /* by sequence, each once */
     size_t reading_count;
-    bool readings_whole; /* every record parsed, every sealed one there, none more */
 };
 
 struct place { /* where: both may be FINDING_NO_PLACE */

@@ -8,7 +8,9 @@
 #include "report/audit/inside.h"
 
 #define ESTIMATES_MAX 8 /* two hours */
-#define SEQUENCE_AT 4   /* offsets in the record, metering.md 6.2 */
+#define RECORD_VERSION 1
+#define SEQUENCE_AT 4 /* offsets in the record, metering.md 6.2 */
+#define METER_AT 8
 #define END_AT 16
 #define INTERVAL_AT 20
 
@@ -19,6 +21,9 @@ static int reading_compare(const void *x, const void *y)
 
     if (a->record.sequence != b->record.sequence) {
         return a->record.sequence < b->record.sequence ? -1 : 1;
+    }
+    if (a->broken != b->broken) {
+        return a->broken ? 1 : -1;
     }
     return memcmp(a->leaf.octets, b->leaf.octets, DIGEST_BYTES);
 }
@@ -33,21 +38,43 @@ static void bad_record(struct audit *a, size_t index, struct bytes octets)
           "%s at octet %zu: %s", BUNDLE_READINGS, index * RECORD_BYTES, err_text());
 }
 
+/* What still can be read of it: which reading it claims to be. False: not even that. */
+static bool claim_read(struct bytes octets, struct reading *out)
+{
+    if (octets.ptr[0] != RECORD_VERSION) {
+        return false;
+    }
+    out->broken = true;
+    out->record = (struct record){ .sequence = load_u32(octets.ptr + SEQUENCE_AT),
+                                   .meter = load_u64(octets.ptr + METER_AT),
+                                   .end_s = load_u32(octets.ptr + END_AT),
+                                   .e_act = REGISTER_MISSING,
+                                   .e_ind = REGISTER_MISSING,
+                                   .e_cap = REGISTER_MISSING };
+    return true;
+}
+
+/* False: there is nothing that could be a reading. */
+static bool read_one(struct audit *a, size_t index, struct bytes octets, struct reading *out)
+{
+    *out = (struct reading){ .leaf = merkle_leaf(octets), .day = DAY_NONE };
+    if (record_parse(octets, &out->record).code) {
+        bad_record(a, index, octets);
+        return claim_read(octets, out);
+    }
+    return true;
+}
+
 static void read_all(struct audit *a, size_t count)
 {
     struct bytes file = a->files->octets[AUDIT_READINGS];
     bool order = true;
 
     for (size_t i = 0; i < count; i++) {
-        struct bytes octets = bundle_record_at(file, i);
         struct reading *r = &a->readings[a->reading_count];
-        if (record_parse(octets, &r->record).code) {
-            bad_record(a, i, octets);
-            a->readings_whole = false;
+        if (!read_one(a, i, bundle_record_at(file, i), r)) {
             continue;
         }
-        r->leaf = merkle_leaf(octets);
-        r->day = DAY_NONE;
         if (order && a->reading_count > 0 && r->record.sequence < r[-1].record.sequence) {
             found_values(a, E301, AT_SEQUENCE(r->record.sequence),
                          r[-1].record.sequence + INT64_C(1), r->record.sequence,
@@ -59,7 +86,7 @@ static void read_all(struct audit *a, size_t count)
     qsort(a->readings, a->reading_count, sizeof a->readings[0], reading_compare);
 }
 
-/* Keeps the first of each sequence. */
+/* Keeps the first of each sequence: one that can be read as a whole, if there is one. */
 static void drop_doubles(struct audit *a)
 {
     size_t kept = 0;
@@ -67,10 +94,9 @@ static void drop_doubles(struct audit *a)
     for (size_t i = 0; i < a->reading_count; i++) {
         const struct reading *r = &a->readings[i];
         if (kept > 0 && r->record.sequence == a->readings[kept - 1].record.sequence) {
-            bool same = digest_equal(&r->leaf, &a->readings[kept - 1].leaf);
+            bool same = digest_equal(&r->leaf, &r[-1].leaf);
             found(a, same ? E302 : E303, (struct place){ r->record.sequence, r->record.end_s },
                   same ? "the reading is there twice" : "two different readings of one sequence");
-            a->readings_whole &= same;
             continue;
         }
         a->readings[kept++] = a->readings[i];
@@ -83,10 +109,8 @@ err audit_readings_read(struct audit *a)
     struct bytes file = a->files->octets[AUDIT_READINGS];
     size_t count = 0;
 
-    a->readings_whole = true;
     if (bundle_records_count(file, &count).code) {
         found(a, E101, NOWHERE, "%s", err_text());
-        a->readings_whole = false;
         count = file.len > BUNDLE_READINGS_BYTES_MAX ? 0 : file.len / RECORD_BYTES;
     }
     a->readings = mem_take(count * sizeof a->readings[0]);
@@ -100,15 +124,24 @@ err audit_readings_read(struct audit *a)
 
 /* --- each reading by itself --- */
 
+static void check_claim(struct audit *a, const struct reading *r)
+{
+    struct place where = { r->record.sequence, r->record.end_s };
+
+    if (r->record.meter != a->bill.meter.id) {
+        found(a, E204, where, "a reading of meter %016" PRIx64, r->record.meter);
+    }
+    if (r->broken && r->day == DAY_NONE) {
+        found(a, E305, where, "no seal covers the reading");
+    }
+}
+
 static void check_place(struct audit *a, const struct reading *r)
 {
     const struct record *rec = &r->record;
     struct place where = { rec->sequence, rec->end_s };
     bool inside = rec->end_s > a->bill.start_s && rec->end_s <= a->bill.end_s;
 
-    if (rec->meter != a->bill.meter.id) {
-        found(a, E204, where, "a reading of meter %016" PRIx64, rec->meter);
-    }
     if (rec->interval_s != a->bill.parameters.interval_s) {
         found_values(a, E406, where, a->bill.parameters.interval_s, rec->interval_s,
                      "the interval has another length");
@@ -179,7 +212,6 @@ static void check_day(struct audit *a, const struct seal *s, const struct readin
     if (count == s->count) {
         return;
     }
-    a->readings_whole = false;
     if (count < s->count) {
         where.sequence = first_missing(s, r, count);
         found_values(a, E301, where, s->count, (int64_t)count, "readings of the day are missing");
@@ -230,12 +262,20 @@ static void check_counts(struct audit *a)
 
 void audit_readings(struct audit *a)
 {
+    const struct record *before = NULL;
+
     assign_days(a);
     for (size_t i = 0; i < a->reading_count; i++) {
-        check_place(a, &a->readings[i]);
-        if (i > 0) {
-            check_step(a, &a->readings[i].record, &a->readings[i - 1].record);
+        const struct reading *r = &a->readings[i];
+        check_claim(a, r);
+        if (r->broken) {
+            continue;
         }
+        check_place(a, r);
+        if (before != NULL) {
+            check_step(a, &r->record, before);
+        }
+        before = &r->record;
     }
     check_days(a);
     check_counts(a);

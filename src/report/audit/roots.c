@@ -112,9 +112,13 @@ static void check_new_meter(struct audit *a)
 {
     const struct bill_end *o = &a->bill.meter.opening;
     struct bill_end want = { .sealed = false };
+    size_t first = 0;
 
-    if (a->reading_count > 0) {
-        const struct record *r = &a->readings[0].record;
+    while (first < a->reading_count && a->readings[first].broken) {
+        first++;
+    }
+    if (first < a->reading_count) {
+        const struct record *r = &a->readings[first].record;
         if (r->sequence != 1 || !own_demand_agrees(r, r->e_act)) {
             want = (struct bill_end){ .e_act = r->e_act, .e_ind = r->e_ind, .e_cap = r->e_cap };
         }
