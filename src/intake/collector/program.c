@@ -5,11 +5,12 @@
 #include "intake/collector/store_sql.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/retry.h"
 #include "lib/service/core_host.h"
 #include "lib/service/core_metrics.h"
 
 #define PUBLISH_US US_PER_S
-#define TABLES_RETRY_US US_PER_S
+#define TABLES_RETRY_US_MAX US_PER_S
 #define FLUSH_POLL_US 20000
 #define SQL_REQUESTS_MAX 1024 /* above all that the core may ask at once */
 #define SQL_CONNECTIONS_MAX 16
@@ -55,6 +56,7 @@ struct state {
     struct loop_timer publish;
     struct loop_timer later;  /* answers of the store that came too early */
     struct loop_timer tables; /* creating them, again */
+    struct retry tables_retry;
     struct loop_timer flush;  /* while stopping */
     void (*done)(void *arg);
     void *done_arg;
@@ -129,7 +131,7 @@ static void on_tables(void *arg, err e)
     }
     if (e.code) {
         log_error(LOG_WARN, "tables_failed", e);
-        e = loop_timer_at(&s->tables, loop_now_us(s->run->loop) + TABLES_RETRY_US);
+        e = loop_timer_at(&s->tables, loop_now_us(s->run->loop) + retry_pause_us(&s->tables_retry));
     } else {
         e = listen_now(s);
     }
@@ -202,6 +204,7 @@ static err start(struct service_run *run)
     s->run = run;
     loop_timer_init(&s->publish, run->loop, on_publish, s);
     loop_timer_init(&s->later, run->loop, on_later, s);
+    s->tables_retry = (struct retry){ .max_us = TABLES_RETRY_US_MAX };
     loop_timer_init(&s->tables, run->loop, create_tables, s);
     TRY(make_metrics(s));
     TRY(make_store(run, s));

@@ -7,9 +7,9 @@
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/mem.h"
+#include "lib/base/retry.h"
 #include "lib/crypto/random.h"
 
-#define RECONNECT_FIRST_US (100 * 1000ull)
 #define RECONNECT_MAX_US (10 * US_PER_S)
 
 /* One stream. It stays until the stream has ended, also when the core has let go of it. */
@@ -34,7 +34,7 @@ struct core_host {
     struct link *uplink; /* NULL while there is none, or it is being opened */
     struct loop_timer wake;
     struct loop_timer reconnect;
-    uint64_t reconnect_us; /* the next pause */
+    struct retry retry; /* of the uplink */
     uint64_t next_id;
     void (*done)(void *arg);
     void *done_arg;
@@ -178,7 +178,7 @@ static err on_connected(void *arg, struct stream *s, const char *peer)
     if (h->core == NULL) {
         FAIL(ERR_CLOSED, "the service is stopping");
     }
-    h->reconnect_us = RECONNECT_FIRST_US;
+    retry_reset(&h->retry);
     h->uplink = l;
     TRY(tell_opened(h, l, peer));
     if (h->options.uplink_changed != NULL) {
@@ -265,9 +265,8 @@ static void reconnect_later(struct core_host *h)
     uint32_t jitter;
 
     random_fill(&jitter, sizeof jitter);
-    uint64_t pause_us = h->reconnect_us + jitter % (h->reconnect_us / 2);
-    h->reconnect_us =
-        h->reconnect_us * 2 < RECONNECT_MAX_US ? h->reconnect_us * 2 : RECONNECT_MAX_US;
+    uint64_t pause_us = retry_pause_us(&h->retry);
+    pause_us += jitter % (pause_us / 4); /* not all of a fleet at once */
     if (loop_timer_at(&h->reconnect, loop_now_us(h->loop) + pause_us).code) {
         LOG(LOG_ERROR, "timer_lost", "reason", err_text(), NULL);
     }
@@ -309,7 +308,7 @@ err core_host_new(struct loop *l, const struct core_host_options *options, struc
                              host_wake_at, host_utc_us, host_random };
     h->options = *options;
     h->loop = l;
-    h->reconnect_us = RECONNECT_FIRST_US;
+    h->retry = (struct retry){ .max_us = RECONNECT_MAX_US };
     loop_timer_init(&h->wake, l, on_wake, h);
     loop_timer_init(&h->reconnect, l, on_reconnect, h);
     *out = h;

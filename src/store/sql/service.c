@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/sql/service.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/retry.h"
 #include "lib/net/http_server.h"
 #include "store/sql/route.h"
 #include "store/sql/store_kvs.h"
 
-#define RETRY_US 300000         /* between attempts to reach the store at start */
+#define RETRY_US_MAX US_PER_S   /* between attempts to reach the store at start */
 #define CALL_EXTRA_US 5000000   /* a call of the store may outlive its statement by this */
 #define SPACE_CALL_US 5000000
 
@@ -17,7 +19,9 @@ struct sql_state {
     struct sql_engine *engine;
     struct http_server *server;
     struct sql_route route;
-    struct loop_timer retry;
+    struct loop_timer again; /* opening the engine */
+    struct retry retry;
+    bool space_made;
     struct service_run *run;
     bool server_stopped;
     void (*stopped)(void *arg);
@@ -94,17 +98,18 @@ static void opened(void *arg, err e)
         service_ready(s->run, true, "");
         return;
     }
+    bool at_once = false;
     if (e.code == ERR_MISSING) {
         e = make_space(s->run->config);
+        at_once = !e.code && !s->space_made;
+        s->space_made = s->space_made || !e.code;
     }
     if (e.code == ERR_CORRUPT || e.code == ERR_AUTH) {
         service_fatal(s->run, e); /* waiting makes neither better */
         return;
     }
-    if (e.code) {
-        service_ready(s->run, false, "store");
-    }
-    if (loop_timer_at(&s->retry, loop_now_us(s->run->loop) + RETRY_US).code) {
+    uint64_t pause_us = at_once ? 0 : retry_pause_us(&s->retry);
+    if (loop_timer_at(&s->again, loop_now_us(s->run->loop) + pause_us).code) {
         service_fatal(s->run, (err){ ERR_LIMIT });
     }
 }
@@ -163,7 +168,8 @@ static err sql_start(struct service_run *run)
     sql_route_register_metrics();
     TRY(start_engine(s, c));
     TRY(start_server(s, c));
-    loop_timer_init(&s->retry, run->loop, open_engine, s);
+    s->retry = (struct retry){ .max_us = RETRY_US_MAX };
+    loop_timer_init(&s->again, run->loop, open_engine, s);
     service_ready(run, false, "store");
     open_engine(s);
     return OK;
@@ -198,7 +204,7 @@ static void sql_stop(struct service_run *run, void (*done)(void *arg), void *arg
     s->stopped_arg = arg;
     s->route.idle = stop_if_idle;
     s->route.arg = s;
-    loop_timer_cancel(&s->retry);
+    loop_timer_cancel(&s->again);
     http_server_stop(s->server, server_stopped, s);
 }
 
