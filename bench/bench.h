@@ -28,5 +28,13 @@ void bench_add(struct bench_report *r, struct bench_result result);
 /* The whole way: a fleet sends days as fast as they are acknowledged. */
 err bench_path(bool quick, struct bench_report *r) MUST_USE;
 
+/* What an idle TLS connection and a small GET cost our HTTP server. */
+err bench_idle(bool quick, struct bench_report *r) MUST_USE;
+
+/* Of a living process; 0 when there is none. Octets; CPU time in steps of 10 ms. */
+double bench_cpu_us(int pid); /* user and system */
+double bench_rss(int pid);
+double bench_rss_peak(int pid);
+
 /* The program `name` of this installation: "meterseal", or one of libexec. */
 err bench_program(const char *name, char *out, unsigned long size) MUST_USE;

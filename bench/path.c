@@ -55,46 +55,6 @@ static err read_pid(const struct path_bench *b, const char *service, int *out)
     return OK;
 }
 
-/* User and system time of a living process, in us. */
-static double cpu_us_of(int pid)
-{
-    char path[64];
-    char text[1024];
-    unsigned long user = 0, system_time = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *f = fopen(path, "r");
-    if (f != NULL && fgets(text, sizeof text, f) != NULL) {
-        /* Fields 14 and 15, behind the name in brackets. */
-        const char *rest = strrchr(text, ')');
-        if (rest != NULL) {
-            sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                   &system_time);
-        }
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-    return (double)(user + system_time) * 1e6 / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double peak_rss_of(int pid)
-{
-    char path[64];
-    char line[256];
-    unsigned long kib = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        sscanf(line, "VmHWM: %lu", &kib);
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-    return (double)kib * 1024;
-}
-
 static err start(struct path_bench *b, const char *meters)
 {
     AUTO(buf_done) struct buf out = { .max = RUN_OUTPUT_BYTES_MAX };
@@ -113,7 +73,7 @@ static err start(struct path_bench *b, const char *meters)
     TRY(command(b, enrol, &out, &result));
     for (size_t i = 0; i < SERVICES; i++) {
         TRY(read_pid(b, services[i], &b->pids[i]));
-        b->cpu_before[i] = cpu_us_of(b->pids[i]);
+        b->cpu_before[i] = bench_cpu_us(b->pids[i]);
     }
     return OK;
 }
@@ -146,8 +106,8 @@ static err measure(struct path_bench *b, const char *meters, const char *days,
     double largest = 0;
     double count = (double)readings;
     for (size_t i = 0; i < SERVICES; i++) {
-        double cpu = cpu_us_of(b->pids[i]) - b->cpu_before[i];
-        double rss = peak_rss_of(b->pids[i]);
+        double cpu = bench_cpu_us(b->pids[i]) - b->cpu_before[i];
+        double rss = bench_rss_peak(b->pids[i]);
         total += cpu;
         largest = rss > largest ? rss : largest;
         add_process(r, services[i], cpu, count, rss);
