@@ -32,6 +32,14 @@ cp "$DIR/etc/sql.yaml" "$WORK/sql.yaml"
 echo "speed: fast" >>"$DIR/etc/sql.yaml"
 refuse "an unknown setting is named" 1 "speed" "$METERSEAL" up
 cp "$WORK/sql.yaml" "$DIR/etc/sql.yaml"
+for end in crt key; do
+    mv "$DIR/pki/kvs.$end" "$WORK/kvs.$end"
+    cp -p "$DIR/pki/authenticator.$end" "$DIR/pki/kvs.$end"
+done
+refuse "another service of our CA does not pass for the store" 1 "'kvs'" "$METERSEAL" up
+for end in crt key; do
+    mv "$WORK/kvs.$end" "$DIR/pki/kvs.$end"
+done
 
 try "then everything starts" "$METERSEAL" up
 refuse "a second up on one directory" 1 "already up" "$METERSEAL" up
