@@ -107,7 +107,7 @@ static void a_written_bundle_is_audited_clean(void **state)
     }
 }
 
-/* A clock that was set back, and a row that is no record of a meter: both are carried as they are. */
+/* A clock that was set back, and a row that is no record of a meter: both are carried as is. */
 static void collected_readings_are_put_in_order_with_their_quality(void **state)
 {
     AUTO(collected_done) struct collected c = { 0 };

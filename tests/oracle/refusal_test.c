@@ -221,7 +221,7 @@ static void what_validation_marked_is_refused_and_listed(void **state)
 
 static void no_quality_but_valid_and_edited_is_billed(void **state)
 {
-    static const uint8_t never[] = { QUALITY_SUSPECT, QUALITY_INVALID, QUALITY_MISSING,
+    static const uint8_t never[] = { QUALITY_SUSPECT,   QUALITY_INVALID,    QUALITY_MISSING,
                                      QUALITY_ESTIMATED, QUALITY_EDITED + 1, UINT8_MAX };
     struct refusals r = { .count = 0 };
 

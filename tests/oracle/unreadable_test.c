@@ -92,8 +92,8 @@ static void assert_codes(const uint16_t (*want)[2], size_t count)
     }
     assert_int_equal(f.code_count, count);
 }
-#define ASSERT_CODES(...)                                                                          \
-    assert_codes((const uint16_t[][2]){ __VA_ARGS__ },                                             \
+#define ASSERT_CODES(...)                              \
+    assert_codes((const uint16_t[][2]){ __VA_ARGS__ }, \
                  sizeof((const uint16_t[][2]){ __VA_ARGS__ }) / sizeof(uint16_t[2]))
 
 static void a_reading_doubled_one_second_later_is_a_double_and_a_wrong_clock(void **state)
