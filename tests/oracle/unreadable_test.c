@@ -10,7 +10,7 @@
 #define SEQUENCE_AT 4
 #define METER_AT 8
 #define END_AT 16
-#define VICTIM 9
+#define VICTIM ((size_t)9)
 
 static struct world w;
 static struct sample s;
