@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The binary bodies of the key-value store's REST interface (docs/storage.md, "Gateway surface"):
+/* The binary bodies of the key-value store's REST interface (docs/protocol.md, 5):
  *
  *     MSB1  a batch: put, delete, check, get         POST /v1/batch, application/x-meterseal-batch
  *     MSR1  what became of each operation            its answer

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store as a REST service (docs/storage.md, "Gateway surface"): HTTP in the loop, one committer
+/* The store as a REST service (docs/protocol.md, 5): HTTP in the loop, one committer
  * thread, a few reader threads. Who comes needs an API key; a client certificate may come along. */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The closed set of refusals of the gateway (docs/storage.md, "Bad input and errors"): status, code
+/* The closed set of refusals of the gateway (docs/protocol.md, 5.5): status, code
  * word, what is the matter, the limit, the way out. Never a key or a value. */
 #pragma once
 
