@@ -295,13 +295,13 @@ static uint64_t blocks_of(uint64_t length, uint8_t block_log2)
     return length / plain + (length % plain != 0 ? 1 : 0);
 }
 
-static bool entry_valid(const struct kvs_entry *e)
+static bool entry_valid(const struct kvs_file_entry *e)
 {
     return e->kind >= 2 && e->kind <= 4 && block_log2_valid(e->block_log2) &&
            spread_valid(&e->spread) && blocks_of(e->length, e->block_log2) == e->blocks;
 }
 
-err kvs_entry_encode(const struct kvs_entry *e, struct buf *out)
+err kvs_file_entry_encode(const struct kvs_file_entry *e, struct buf *out)
 {
     uint8_t raw[ENTRY_FIXED_BYTES + 2 * KVS_FRAGMENTS_MAX];
     size_t count = kvs_spread_count(&e->spread);
@@ -329,17 +329,21 @@ err kvs_entry_encode(const struct kvs_entry *e, struct buf *out)
     return buf_append(out, (struct bytes){ raw, ENTRY_FIXED_BYTES + 2 * count });
 }
 
-err kvs_entry_decode(struct bytes *in, struct kvs_entry *out)
+err kvs_file_entry_decode(struct bytes *in, struct kvs_file_entry *out)
 {
     struct bytes rest = *in, raw;
 
     TRY(bytes_read(&rest, ENTRY_FIXED_BYTES, &raw));
     const uint8_t *at = raw.ptr;
-    struct kvs_entry e = {
+    struct kvs_file_entry e = {
         .kind = at[16],
         .block_log2 = at[17],
-        .spread = { .r = at[18], .k = at[19], .m = at[20], .matrix = at[21],
-                    .gen = load_u16(at + 22), .unit = load_u16(at + 24) },
+        .spread = { .r = at[18],
+                    .k = at[19],
+                    .m = at[20],
+                    .matrix = at[21],
+                    .gen = load_u16(at + 22),
+                    .unit = load_u16(at + 24) },
         .key_epoch = load_u32(at + 26),
         .space = load_u32(at + 30),
         .epoch = load_u64(at + 34),

@@ -111,7 +111,7 @@ err kvs_row_mac(struct aead *a, const struct key *frag_key, uint8_t index, uint1
 
 /* --- entries: what is known of a sealed file ------------------------------------------------- */
 
-struct kvs_entry {
+struct kvs_file_entry {
     struct kvs_id id;
     uint8_t kind;
     uint8_t block_log2;
@@ -127,8 +127,8 @@ struct kvs_entry {
 };
 
 size_t kvs_spread_count(const struct kvs_spread *s); /* fragments: r + k + m */
-err kvs_entry_encode(const struct kvs_entry *e, struct buf *out) MUST_USE;
-err kvs_entry_decode(struct bytes *in, struct kvs_entry *out) MUST_USE; /* ERR_PROTO */
+err kvs_file_entry_encode(const struct kvs_file_entry *e, struct buf *out) MUST_USE;
+err kvs_file_entry_decode(struct bytes *in, struct kvs_file_entry *out) MUST_USE; /* ERR_PROTO */
 
 /* --- commit log ------------------------------------------------------------------------------ */
 
@@ -168,24 +168,24 @@ err kvs_frame_open(struct aead *a, const struct key *log_key, const struct kvs_f
 #define KVS_PATH_MAX 255
 #define KVS_WRAPPED_MAX 8
 
-enum kvs_op_type {
-    KVS_OP_DATA = 1,
-    KVS_OP_CREATE = 2,
-    KVS_OP_RENAME = 3,
-    KVS_OP_DELETE = 4,
-    KVS_OP_SEALED = 5,
-    KVS_OP_PLACE = 6,
-    KVS_OP_LAYOUT = 7,
-    KVS_OP_NODE = 8,
-    KVS_OP_KEYS = 9,
-    KVS_OP_CHECKPOINT = 10,
-    KVS_OP_RELAYOUT = 11,
-    KVS_OP_STATE = 12, /* first in a checkpoint: how far it goes */
+enum kvs_edit_type {
+    KVS_EDIT_DATA = 1,
+    KVS_EDIT_CREATE = 2,
+    KVS_EDIT_RENAME = 3,
+    KVS_EDIT_DELETE = 4,
+    KVS_EDIT_SEALED = 5,
+    KVS_EDIT_PLACE = 6,
+    KVS_EDIT_LAYOUT = 7,
+    KVS_EDIT_NODE = 8,
+    KVS_EDIT_KEYS = 9,
+    KVS_EDIT_CHECKPOINT = 10,
+    KVS_EDIT_RELAYOUT = 11,
+    KVS_EDIT_STATE = 12, /* first in a checkpoint: how far it goes */
 };
 
 /* One edit. Only the fields of its type are set; texts are borrowed and not terminated. */
-struct kvs_op {
-    uint8_t type; /* enum kvs_op_type */
+struct kvs_edit {
+    uint8_t type; /* enum kvs_edit_type */
     uint64_t ino; /* DATA, CREATE, RENAME, DELETE, SEALED; STATE: the next to be given */
     union {
         struct {
@@ -197,7 +197,7 @@ struct kvs_op {
             struct bytes path;
         } create;
         struct bytes path;      /* RENAME */
-        struct kvs_entry entry; /* SEALED, RELAYOUT */
+        struct kvs_file_entry entry; /* SEALED, RELAYOUT */
         struct {
             struct kvs_id file;
             uint16_t gen;
@@ -232,9 +232,9 @@ struct kvs_op {
 };
 
 /* ERR_LIMIT when `out` is full or a text too long. */
-err kvs_op_encode(const struct kvs_op *op, struct buf *out) MUST_USE;
+err kvs_edit_encode(const struct kvs_edit *edit, struct buf *out) MUST_USE;
 /* Takes one from the front. ERR_PROTO: unknown type, bad length, a field that no edit has. */
-err kvs_op_take(struct bytes *in, struct kvs_op *out) MUST_USE;
+err kvs_edit_take(struct bytes *in, struct kvs_edit *out) MUST_USE;
 
 /* What a head says of each live segment before its own. */
 #define KVS_SEGMENTS_MAX 64

@@ -14,10 +14,10 @@ static void check_ops(struct bytes in)
 {
     struct buf again = { .max = 1 << 20 };
     struct bytes rest = in;
-    struct kvs_op op;
+    struct kvs_edit edit;
 
-    while (rest.len > 0 && !kvs_op_take(&rest, &op).code) {
-        assert(!kvs_op_encode(&op, &again).code);
+    while (rest.len > 0 && !kvs_edit_take(&rest, &edit).code) {
+        assert(!kvs_edit_encode(&edit, &again).code);
     }
     assert(again.len == in.len - rest.len);
     assert(again.len == 0 || memcmp(again.ptr, in.ptr, again.len) == 0);
@@ -28,10 +28,10 @@ static void check_entry(struct bytes in)
 {
     struct buf again = { .max = 4096 };
     struct bytes rest = in;
-    struct kvs_entry e;
+    struct kvs_file_entry e;
 
-    if (!kvs_entry_decode(&rest, &e).code) {
-        assert(!kvs_entry_encode(&e, &again).code);
+    if (!kvs_file_entry_decode(&rest, &e).code) {
+        assert(!kvs_file_entry_encode(&e, &again).code);
         assert(again.len == in.len - rest.len && memcmp(again.ptr, in.ptr, again.len) == 0);
     }
     buf_done(&again);

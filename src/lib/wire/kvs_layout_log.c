@@ -7,7 +7,7 @@
 #include "lib/wire/kvs_layout.h"
 #include "lib/wire/kvs_layout_impl.h"
 
-#define OP_HEAD_BYTES 8
+#define EDIT_HEAD_BYTES 8
 #define SEGMENT_REF_BYTES (KVS_ID_BYTES + 8 + 4 + 8 + 2 * DIGEST_BYTES)
 #define ADDRESS_MAX 255
 
@@ -147,88 +147,88 @@ static err put_digest(struct buf *out, const struct digest *d)
     return buf_append(out, DIGEST_VIEW(d));
 }
 
-static err put_data(const struct kvs_op *op, struct buf *out)
+static err put_data(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u64(out, op->ino));
-    TRY(buf_u64(out, op->u.data.offset));
-    return buf_append(out, op->u.data.octets);
+    TRY(buf_u64(out, edit->ino));
+    TRY(buf_u64(out, edit->u.data.offset));
+    return buf_append(out, edit->u.data.octets);
 }
 
-static err put_create(const struct kvs_op *op, struct buf *out)
+static err put_create(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u64(out, op->ino));
-    TRY(buf_u8(out, op->u.create.kind));
+    TRY(buf_u64(out, edit->ino));
+    TRY(buf_u8(out, edit->u.create.kind));
     TRY(buf_u8(out, 0));
-    return put_path(out, op->u.create.path, KVS_PATH_MAX);
+    return put_path(out, edit->u.create.path, KVS_PATH_MAX);
 }
 
-static err put_rename(const struct kvs_op *op, struct buf *out)
+static err put_rename(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u64(out, op->ino));
-    return put_path(out, op->u.path, KVS_PATH_MAX);
+    TRY(buf_u64(out, edit->ino));
+    return put_path(out, edit->u.path, KVS_PATH_MAX);
 }
 
-static err put_delete(const struct kvs_op *op, struct buf *out)
+static err put_delete(const struct kvs_edit *edit, struct buf *out)
 {
-    return buf_u64(out, op->ino);
+    return buf_u64(out, edit->ino);
 }
 
-static err put_sealed(const struct kvs_op *op, struct buf *out)
+static err put_sealed(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u64(out, op->ino));
-    return kvs_entry_encode(&op->u.entry, out);
+    TRY(buf_u64(out, edit->ino));
+    return kvs_file_entry_encode(&edit->u.entry, out);
 }
 
-static err put_place(const struct kvs_op *op, struct buf *out)
+static err put_place(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_append(out, BYTES_OF(op->u.place.file.octets)));
-    TRY(buf_u16(out, op->u.place.gen));
-    TRY(buf_u8(out, op->u.place.index));
+    TRY(buf_append(out, BYTES_OF(edit->u.place.file.octets)));
+    TRY(buf_u16(out, edit->u.place.gen));
+    TRY(buf_u8(out, edit->u.place.index));
     TRY(buf_u8(out, 0));
-    return buf_u16(out, op->u.place.node);
+    return buf_u16(out, edit->u.place.node);
 }
 
-static err put_layout(const struct kvs_op *op, struct buf *out)
+static err put_layout(const struct kvs_edit *edit, struct buf *out)
 {
-    const uint8_t policy[] = { op->u.layout.r, op->u.layout.k, op->u.layout.m,
-                               op->u.layout.flags };
+    const uint8_t policy[] = { edit->u.layout.r, edit->u.layout.k, edit->u.layout.m,
+                               edit->u.layout.flags };
 
     TRY(buf_append(out, BYTES_OF(policy)));
-    return put_path(out, op->u.layout.path, KVS_PATH_MAX);
+    return put_path(out, edit->u.layout.path, KVS_PATH_MAX);
 }
 
-static err put_node(const struct kvs_op *op, struct buf *out)
+static err put_node(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u16(out, op->u.node.node));
-    TRY(buf_u8(out, op->u.node.state));
-    TRY(buf_append(out, BYTES_OF(op->u.node.uuid)));
-    return put_path(out, op->u.node.address, ADDRESS_MAX);
+    TRY(buf_u16(out, edit->u.node.node));
+    TRY(buf_u8(out, edit->u.node.state));
+    TRY(buf_append(out, BYTES_OF(edit->u.node.uuid)));
+    return put_path(out, edit->u.node.address, ADDRESS_MAX);
 }
 
-static err put_keys(const struct kvs_op *op, struct buf *out)
+static err put_keys(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u32(out, op->u.keys.space));
-    TRY(buf_u32(out, op->u.keys.key_epoch));
-    return op->u.keys.dropped ? OK : buf_append(out, BYTES_OF(op->u.keys.wrapped));
+    TRY(buf_u32(out, edit->u.keys.space));
+    TRY(buf_u32(out, edit->u.keys.key_epoch));
+    return edit->u.keys.dropped ? OK : buf_append(out, BYTES_OF(edit->u.keys.wrapped));
 }
 
-static err put_checkpoint(const struct kvs_op *op, struct buf *out)
+static err put_checkpoint(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_append(out, BYTES_OF(op->u.checkpoint.file.octets)));
-    return put_digest(out, &op->u.checkpoint.digest);
+    TRY(buf_append(out, BYTES_OF(edit->u.checkpoint.file.octets)));
+    return put_digest(out, &edit->u.checkpoint.digest);
 }
 
-static err put_relayout(const struct kvs_op *op, struct buf *out)
+static err put_relayout(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_append(out, BYTES_OF(op->u.entry.id.octets)));
-    return kvs_entry_encode(&op->u.entry, out);
+    TRY(buf_append(out, BYTES_OF(edit->u.entry.id.octets)));
+    return kvs_file_entry_encode(&edit->u.entry, out);
 }
 
-static err put_state(const struct kvs_op *op, struct buf *out)
+static err put_state(const struct kvs_edit *edit, struct buf *out)
 {
-    TRY(buf_u64(out, op->ino));
-    TRY(buf_u64(out, op->u.state.seq));
-    return put_digest(out, &op->u.state.chain);
+    TRY(buf_u64(out, edit->ino));
+    TRY(buf_u64(out, edit->u.state.seq));
+    return put_digest(out, &edit->u.state.chain);
 }
 
 /* --- edits: reading ------------------------------------------------------------------------ */
@@ -264,164 +264,165 @@ static err take_name(struct bytes *in, struct bytes *out)
     return OK;
 }
 
-static err take_data(struct bytes *in, struct kvs_op *op)
+static err take_data(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u64(in, &op->ino));
-    TRY(bytes_read_u64(in, &op->u.data.offset));
-    return bytes_read(in, in->len, &op->u.data.octets);
+    TRY(bytes_read_u64(in, &edit->ino));
+    TRY(bytes_read_u64(in, &edit->u.data.offset));
+    return bytes_read(in, in->len, &edit->u.data.octets);
 }
 
-static err take_create(struct bytes *in, struct kvs_op *op)
+static err take_create(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u64(in, &op->ino));
-    TRY(bytes_read_u8(in, &op->u.create.kind));
+    TRY(bytes_read_u64(in, &edit->ino));
+    TRY(bytes_read_u8(in, &edit->u.create.kind));
     TRY(take_zero(in));
-    if (op->u.create.kind < 1 || op->u.create.kind > 3) {
-        FAIL(ERR_PROTO, "edit: kind %u of a new file", op->u.create.kind);
+    if (edit->u.create.kind < 1 || edit->u.create.kind > 3) {
+        FAIL(ERR_PROTO, "edit: kind %u of a new file", edit->u.create.kind);
     }
-    return take_name(in, &op->u.create.path);
+    return take_name(in, &edit->u.create.path);
 }
 
-static err take_rename(struct bytes *in, struct kvs_op *op)
+static err take_rename(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u64(in, &op->ino));
-    return take_name(in, &op->u.path);
+    TRY(bytes_read_u64(in, &edit->ino));
+    return take_name(in, &edit->u.path);
 }
 
-static err take_delete(struct bytes *in, struct kvs_op *op)
+static err take_delete(struct bytes *in, struct kvs_edit *edit)
 {
-    return bytes_read_u64(in, &op->ino);
+    return bytes_read_u64(in, &edit->ino);
 }
 
-static err take_sealed(struct bytes *in, struct kvs_op *op)
+static err take_sealed(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u64(in, &op->ino));
-    return kvs_entry_decode(in, &op->u.entry);
+    TRY(bytes_read_u64(in, &edit->ino));
+    return kvs_file_entry_decode(in, &edit->u.entry);
 }
 
-static err take_place(struct bytes *in, struct kvs_op *op)
+static err take_place(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_copy(in, op->u.place.file.octets, KVS_ID_BYTES));
-    TRY(bytes_read_u16(in, &op->u.place.gen));
-    TRY(bytes_read_u8(in, &op->u.place.index));
+    TRY(bytes_read_copy(in, edit->u.place.file.octets, KVS_ID_BYTES));
+    TRY(bytes_read_u16(in, &edit->u.place.gen));
+    TRY(bytes_read_u8(in, &edit->u.place.index));
     TRY(take_zero(in));
-    if (op->u.place.index >= KVS_FRAGMENTS_MAX) {
-        FAIL(ERR_PROTO, "edit: fragment %u, at most %d", op->u.place.index, KVS_FRAGMENTS_MAX - 1);
+    if (edit->u.place.index >= KVS_FRAGMENTS_MAX) {
+        FAIL(ERR_PROTO, "edit: fragment %u, at most %d", edit->u.place.index,
+             KVS_FRAGMENTS_MAX - 1);
     }
-    return bytes_read_u16(in, &op->u.place.node);
+    return bytes_read_u16(in, &edit->u.place.node);
 }
 
-static err take_layout(struct bytes *in, struct kvs_op *op)
+static err take_layout(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u8(in, &op->u.layout.r));
-    TRY(bytes_read_u8(in, &op->u.layout.k));
-    TRY(bytes_read_u8(in, &op->u.layout.m));
-    TRY(bytes_read_u8(in, &op->u.layout.flags));
-    return take_name(in, &op->u.layout.path);
+    TRY(bytes_read_u8(in, &edit->u.layout.r));
+    TRY(bytes_read_u8(in, &edit->u.layout.k));
+    TRY(bytes_read_u8(in, &edit->u.layout.m));
+    TRY(bytes_read_u8(in, &edit->u.layout.flags));
+    return take_name(in, &edit->u.layout.path);
 }
 
-static err take_node(struct bytes *in, struct kvs_op *op)
+static err take_node(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u16(in, &op->u.node.node));
-    TRY(bytes_read_u8(in, &op->u.node.state));
-    TRY(bytes_read_copy(in, op->u.node.uuid, sizeof op->u.node.uuid));
-    return take_path(in, ADDRESS_MAX, &op->u.node.address);
+    TRY(bytes_read_u16(in, &edit->u.node.node));
+    TRY(bytes_read_u8(in, &edit->u.node.state));
+    TRY(bytes_read_copy(in, edit->u.node.uuid, sizeof edit->u.node.uuid));
+    return take_path(in, ADDRESS_MAX, &edit->u.node.address);
 }
 
-static err take_keys(struct bytes *in, struct kvs_op *op)
+static err take_keys(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u32(in, &op->u.keys.space));
-    TRY(bytes_read_u32(in, &op->u.keys.key_epoch));
-    op->u.keys.dropped = in->len == 0;
-    if (op->u.keys.space == 0) {
+    TRY(bytes_read_u32(in, &edit->u.keys.space));
+    TRY(bytes_read_u32(in, &edit->u.keys.key_epoch));
+    edit->u.keys.dropped = in->len == 0;
+    if (edit->u.keys.space == 0) {
         FAIL(ERR_PROTO, "edit: a key for space 0");
     }
-    return op->u.keys.dropped ? OK : bytes_read_copy(in, op->u.keys.wrapped, KEY_WRAPPED_BYTES);
+    return edit->u.keys.dropped ? OK : bytes_read_copy(in, edit->u.keys.wrapped, KEY_WRAPPED_BYTES);
 }
 
-static err take_checkpoint(struct bytes *in, struct kvs_op *op)
+static err take_checkpoint(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_copy(in, op->u.checkpoint.file.octets, KVS_ID_BYTES));
-    return bytes_read_copy(in, op->u.checkpoint.digest.octets, DIGEST_BYTES);
+    TRY(bytes_read_copy(in, edit->u.checkpoint.file.octets, KVS_ID_BYTES));
+    return bytes_read_copy(in, edit->u.checkpoint.digest.octets, DIGEST_BYTES);
 }
 
-static err take_relayout(struct bytes *in, struct kvs_op *op)
+static err take_relayout(struct bytes *in, struct kvs_edit *edit)
 {
     struct kvs_id id;
 
     TRY(bytes_read_copy(in, id.octets, KVS_ID_BYTES));
-    TRY(kvs_entry_decode(in, &op->u.entry));
-    if (!kvs_id_equal(&id, &op->u.entry.id)) {
+    TRY(kvs_file_entry_decode(in, &edit->u.entry));
+    if (!kvs_id_equal(&id, &edit->u.entry.id)) {
         FAIL(ERR_PROTO, "edit: two ids in one new layout");
     }
     return OK;
 }
 
-static err take_state(struct bytes *in, struct kvs_op *op)
+static err take_state(struct bytes *in, struct kvs_edit *edit)
 {
-    TRY(bytes_read_u64(in, &op->ino));
-    TRY(bytes_read_u64(in, &op->u.state.seq));
-    return bytes_read_copy(in, op->u.state.chain.octets, DIGEST_BYTES);
+    TRY(bytes_read_u64(in, &edit->ino));
+    TRY(bytes_read_u64(in, &edit->u.state.seq));
+    return bytes_read_copy(in, edit->u.state.chain.octets, DIGEST_BYTES);
 }
 
 static const struct op_codec {
-    err (*put)(const struct kvs_op *op, struct buf *out);
-    err (*take)(struct bytes *in, struct kvs_op *op);
+    err (*put)(const struct kvs_edit *edit, struct buf *out);
+    err (*take)(struct bytes *in, struct kvs_edit *edit);
 } codecs[] = {
-    [KVS_OP_DATA] = { put_data, take_data },
-    [KVS_OP_CREATE] = { put_create, take_create },
-    [KVS_OP_RENAME] = { put_rename, take_rename },
-    [KVS_OP_DELETE] = { put_delete, take_delete },
-    [KVS_OP_SEALED] = { put_sealed, take_sealed },
-    [KVS_OP_PLACE] = { put_place, take_place },
-    [KVS_OP_LAYOUT] = { put_layout, take_layout },
-    [KVS_OP_NODE] = { put_node, take_node },
-    [KVS_OP_KEYS] = { put_keys, take_keys },
-    [KVS_OP_CHECKPOINT] = { put_checkpoint, take_checkpoint },
-    [KVS_OP_RELAYOUT] = { put_relayout, take_relayout },
-    [KVS_OP_STATE] = { put_state, take_state },
+    [KVS_EDIT_DATA] = { put_data, take_data },
+    [KVS_EDIT_CREATE] = { put_create, take_create },
+    [KVS_EDIT_RENAME] = { put_rename, take_rename },
+    [KVS_EDIT_DELETE] = { put_delete, take_delete },
+    [KVS_EDIT_SEALED] = { put_sealed, take_sealed },
+    [KVS_EDIT_PLACE] = { put_place, take_place },
+    [KVS_EDIT_LAYOUT] = { put_layout, take_layout },
+    [KVS_EDIT_NODE] = { put_node, take_node },
+    [KVS_EDIT_KEYS] = { put_keys, take_keys },
+    [KVS_EDIT_CHECKPOINT] = { put_checkpoint, take_checkpoint },
+    [KVS_EDIT_RELAYOUT] = { put_relayout, take_relayout },
+    [KVS_EDIT_STATE] = { put_state, take_state },
 };
 #define OP_TYPES (sizeof codecs / sizeof codecs[0])
 
-err kvs_op_encode(const struct kvs_op *op, struct buf *out)
+err kvs_edit_encode(const struct kvs_edit *edit, struct buf *out)
 {
     size_t start = out->len;
-    const uint8_t head[OP_HEAD_BYTES] = { op->type };
+    const uint8_t head[EDIT_HEAD_BYTES] = { edit->type };
 
-    assert(op->type >= 1 && op->type < OP_TYPES);
+    assert(edit->type >= 1 && edit->type < OP_TYPES);
     err e = buf_append(out, BYTES_OF(head));
     if (!e.code) {
-        e = codecs[op->type].put(op, out);
+        e = codecs[edit->type].put(edit, out);
     }
     if (e.code) { /* no half edit stays behind */
         out->len = start;
         return e;
     }
-    store_u32(out->ptr + start + 4, (uint32_t)(out->len - start - OP_HEAD_BYTES));
+    store_u32(out->ptr + start + 4, (uint32_t)(out->len - start - EDIT_HEAD_BYTES));
     return OK;
 }
 
-err kvs_op_take(struct bytes *in, struct kvs_op *out)
+err kvs_edit_take(struct bytes *in, struct kvs_edit *out)
 {
     struct bytes rest = *in, body;
-    struct kvs_op op = { 0 };
+    struct kvs_edit edit = { 0 };
     uint32_t len;
 
-    TRY(bytes_read_u8(&rest, &op.type));
+    TRY(bytes_read_u8(&rest, &edit.type));
     for (int i = 0; i < 3; i++) {
         TRY(take_zero(&rest));
     }
     TRY(bytes_read_u32(&rest, &len));
     TRY(bytes_read(&rest, len, &body));
-    if (op.type < 1 || op.type >= OP_TYPES) {
-        FAIL(ERR_PROTO, "edit of unknown type %u", op.type);
+    if (edit.type < 1 || edit.type >= OP_TYPES) {
+        FAIL(ERR_PROTO, "edit of unknown type %u", edit.type);
     }
-    TRY(codecs[op.type].take(&body, &op));
+    TRY(codecs[edit.type].take(&body, &edit));
     if (body.len != 0) {
-        FAIL(ERR_PROTO, "edit of type %u is %zu octets too long", op.type, body.len);
+        FAIL(ERR_PROTO, "edit of type %u is %zu octets too long", edit.type, body.len);
     }
     *in = rest;
-    *out = op;
+    *out = edit;
     return OK;
 }
 

@@ -224,13 +224,15 @@ static void each_wrong_bit_of_a_foot_is_refused(void **state)
 static struct buf vector_text(void)
 {
     struct buf text = { .max = 4096 };
-    const struct kvs_op create = { .type = KVS_OP_CREATE, .ino = 9,
-                                   .u.create = { 1, BYTES_LIT("/v/000004.log") } };
-    const struct kvs_op data = { .type = KVS_OP_DATA, .ino = 9,
-                                 .u.data = { 0, BYTES_LIT("abc") } };
+    const struct kvs_edit create = { .type = KVS_EDIT_CREATE,
+                                     .ino = 9,
+                                     .u.create = { 1, BYTES_LIT("/v/000004.log") } };
+    const struct kvs_edit data = { .type = KVS_EDIT_DATA,
+                                   .ino = 9,
+                                   .u.data = { 0, BYTES_LIT("abc") } };
 
-    assert_ok(kvs_op_encode(&create, &text));
-    assert_ok(kvs_op_encode(&data, &text));
+    assert_ok(kvs_edit_encode(&create, &text));
+    assert_ok(kvs_edit_encode(&data, &text));
     return text;
 }
 
@@ -309,49 +311,57 @@ static void padded_lengths_end_on_the_next_4096(void **state)
     assert_int_equal(kvs_frame_padded(4017), 8192);
 }
 
-static struct kvs_entry some_entry(const struct fixture *f)
+static struct kvs_file_entry some_entry(const struct fixture *f)
 {
-    return (struct kvs_entry){ .id = f->file, .kind = 2, .block_log2 = 14,
-                               .spread = { .r = 1, .gen = 0, .unit = 16 }, .key_epoch = 3,
-                               .space = 9, .epoch = 7, .length = 16369, .blocks = 2,
-                               .created_s = 1763823600, .digest = { { 5 } }, .nodes = { 0 } };
+    return (struct kvs_file_entry){ .id = f->file,
+                                    .kind = 2,
+                                    .block_log2 = 14,
+                                    .spread = { .r = 1, .gen = 0, .unit = 16 },
+                                    .key_epoch = 3,
+                                    .space = 9,
+                                    .epoch = 7,
+                                    .length = 16369,
+                                    .blocks = 2,
+                                    .created_s = 1763823600,
+                                    .digest = { { 5 } },
+                                    .nodes = { 0 } };
 }
 
 static void every_edit_comes_back_as_it_went(void **state)
 {
     struct fixture *f = *state;
-    const struct kvs_op ops[] = {
-        { .type = KVS_OP_DATA, .ino = 1, .u.data = { 5, BYTES_LIT("octets") } },
-        { .type = KVS_OP_DATA, .ino = 1, .u.data = { 5, { NULL, 0 } } },
-        { .type = KVS_OP_CREATE, .ino = 2, .u.create = { 1, BYTES_LIT("/v/a") } },
-        { .type = KVS_OP_RENAME, .ino = 2, .u.path = BYTES_LIT("/v/b") },
-        { .type = KVS_OP_DELETE, .ino = 2 },
-        { .type = KVS_OP_SEALED, .ino = 3, .u.entry = some_entry(f) },
-        { .type = KVS_OP_PLACE, .u.place = { f->file, 1, 2, 3 } },
-        { .type = KVS_OP_LAYOUT, .u.layout = { 1, 6, 2, 0, BYTES_LIT("/v/s00000001.0") } },
-        { .type = KVS_OP_NODE, .u.node = { 0, 1, { 7 }, BYTES_LIT("dir") } },
-        { .type = KVS_OP_KEYS, .u.keys = { 4, 1, false, { 9 } } },
-        { .type = KVS_OP_KEYS, .u.keys = { 4, 1, true, { 0 } } },
-        { .type = KVS_OP_CHECKPOINT, .u.checkpoint = { f->file, { { 8 } } } },
-        { .type = KVS_OP_RELAYOUT, .u.entry = some_entry(f) },
-        { .type = KVS_OP_STATE, .ino = 10, .u.state = { 42, { { 3 } } } },
+    const struct kvs_edit ops[] = {
+        { .type = KVS_EDIT_DATA, .ino = 1, .u.data = { 5, BYTES_LIT("octets") } },
+        { .type = KVS_EDIT_DATA, .ino = 1, .u.data = { 5, { NULL, 0 } } },
+        { .type = KVS_EDIT_CREATE, .ino = 2, .u.create = { 1, BYTES_LIT("/v/a") } },
+        { .type = KVS_EDIT_RENAME, .ino = 2, .u.path = BYTES_LIT("/v/b") },
+        { .type = KVS_EDIT_DELETE, .ino = 2 },
+        { .type = KVS_EDIT_SEALED, .ino = 3, .u.entry = some_entry(f) },
+        { .type = KVS_EDIT_PLACE, .u.place = { f->file, 1, 2, 3 } },
+        { .type = KVS_EDIT_LAYOUT, .u.layout = { 1, 6, 2, 0, BYTES_LIT("/v/s00000001.0") } },
+        { .type = KVS_EDIT_NODE, .u.node = { 0, 1, { 7 }, BYTES_LIT("dir") } },
+        { .type = KVS_EDIT_KEYS, .u.keys = { 4, 1, false, { 9 } } },
+        { .type = KVS_EDIT_KEYS, .u.keys = { 4, 1, true, { 0 } } },
+        { .type = KVS_EDIT_CHECKPOINT, .u.checkpoint = { f->file, { { 8 } } } },
+        { .type = KVS_EDIT_RELAYOUT, .u.entry = some_entry(f) },
+        { .type = KVS_EDIT_STATE, .ino = 10, .u.state = { 42, { { 3 } } } },
     };
     AUTO(buf_done) struct buf one = { .max = 4096 };
     AUTO(buf_done) struct buf again = { .max = 4096 };
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
-        struct kvs_op op;
+        struct kvs_edit edit;
         buf_clear(&one);
         buf_clear(&again);
-        assert_ok(kvs_op_encode(&ops[i], &one));
+        assert_ok(kvs_edit_encode(&ops[i], &one));
         struct bytes in = buf_bytes(&one);
-        assert_ok(kvs_op_take(&in, &op));
+        assert_ok(kvs_edit_take(&in, &edit));
         assert_int_equal(in.len, 0);
-        assert_ok(kvs_op_encode(&op, &again));
+        assert_ok(kvs_edit_encode(&edit, &again));
         assert_true(bytes_equal(buf_bytes(&one), buf_bytes(&again)));
         for (size_t cut = 0; cut < one.len; cut++) {
             in = (struct bytes){ one.ptr, cut };
-            assert_err(kvs_op_take(&in, &op), ERR_PROTO);
+            assert_err(kvs_edit_take(&in, &edit), ERR_PROTO);
         }
     }
 }
@@ -374,10 +384,10 @@ static void odd_edits_are_refused(void **state)
     for (size_t i = 0; i < sizeof hex / sizeof hex[0]; i++) {
         uint8_t raw[64];
         size_t size = strlen(hex[i]) / 2;
-        struct kvs_op op;
+        struct kvs_edit edit;
         assert_ok(hex_decode(bytes_of_string(hex[i]), raw, size));
         struct bytes in = { raw, size };
-        assert_err(kvs_op_take(&in, &op), ERR_PROTO);
+        assert_err(kvs_edit_take(&in, &edit), ERR_PROTO);
         assert_int_equal(in.len, size);
     }
 }
@@ -386,27 +396,27 @@ static void an_entry_whose_blocks_do_not_fit_its_length_is_refused(void **state)
 {
     struct fixture *f = *state;
     AUTO(buf_done) struct buf raw = { .max = 4096 };
-    struct kvs_entry e = some_entry(f), out;
+    struct kvs_file_entry e = some_entry(f), out;
 
-    assert_ok(kvs_entry_encode(&e, &raw));
+    assert_ok(kvs_file_entry_encode(&e, &raw));
     assert_int_equal(raw.len, 96);
     raw.ptr[53] = 3;
     struct bytes in = buf_bytes(&raw);
-    assert_err(kvs_entry_decode(&in, &out), ERR_PROTO);
+    assert_err(kvs_file_entry_decode(&in, &out), ERR_PROTO);
 }
 
 static void a_path_of_256_octets_is_too_long(void **state)
 {
     AUTO(buf_done) struct buf raw = { .max = 4096 };
     uint8_t path[256];
-    struct kvs_op op = { .type = KVS_OP_RENAME, .ino = 1, .u.path = { path, 255 } };
+    struct kvs_edit edit = { .type = KVS_EDIT_RENAME, .ino = 1, .u.path = { path, 255 } };
 
     (void)state;
     memset(path, 'p', sizeof path);
-    assert_ok(kvs_op_encode(&op, &raw));
+    assert_ok(kvs_edit_encode(&edit, &raw));
     buf_clear(&raw);
-    op.u.path.len = 256;
-    assert_err(kvs_op_encode(&op, &raw), ERR_LIMIT);
+    edit.u.path.len = 256;
+    assert_err(kvs_edit_encode(&edit, &raw), ERR_LIMIT);
     assert_int_equal(raw.len, 0);
 }
 

@@ -31,11 +31,12 @@ static err rename_locked(struct volume *v, const char *from, const char *to)
     if (target != NULL) {
         TRY(volume_inode_delete(v, target));
     }
-    const struct kvs_op op = { .type = KVS_OP_RENAME, .ino = n->ino,
-                               .u.path = bytes_of_string(to) };
+    const struct kvs_edit edit = { .type = KVS_EDIT_RENAME,
+                                   .ino = n->ino,
+                                   .u.path = bytes_of_string(to) };
     size_t before = v->edits.len;
     if (n->logged) {
-        TRY(volume_queue(v, &op));
+        TRY(volume_queue(v, &edit));
     }
     err e = volume_inode_rename(v, n, bytes_of_string(to));
     if (e.code) {

@@ -15,7 +15,7 @@
 
 struct sealer {
     struct volume *v;
-    struct kvs_entry entry;
+    struct kvs_file_entry entry;
     struct key key;
     struct aead *aead;
     struct hash *digest; /* over the tags */
@@ -34,7 +34,7 @@ static err sealer_start(struct sealer *s, enum volume_kind kind, uint32_t space)
 
     TRY(aead_new(&s->aead));
     TRY(hash_new(&s->digest));
-    s->entry = (struct kvs_entry){
+    s->entry = (struct kvs_file_entry){
         .kind = (uint8_t)kind,
         .block_log2 = KVS_BLOCK_LOG2,
         .spread = { .r = 1, .unit = KVS_UNIT_BLOCKS },
@@ -99,8 +99,8 @@ static err sealer_flush(struct sealer *s)
     return OK;
 }
 
-static struct kvs_block block_of(const struct volume *v, const struct kvs_entry *e, uint64_t index,
-                                 uint32_t plain_len, bool last)
+static struct kvs_block block_of(const struct volume *v, const struct kvs_file_entry *e,
+                                 uint64_t index, uint32_t plain_len, bool last)
 {
     return (struct kvs_block){ .kind = e->kind, .last = last, .block_log2 = e->block_log2,
                                .file = e->id, .epoch = e->epoch, .index = index,
@@ -159,7 +159,7 @@ err volume_sealer_append(struct sealer *s, struct bytes data)
     return e;
 }
 
-static struct kvs_foot foot_of(const struct volume *v, const struct kvs_entry *e)
+static struct kvs_foot foot_of(const struct volume *v, const struct kvs_file_entry *e)
 {
     struct kvs_foot f = { .role = KVS_COPY, .block_log2 = e->block_log2, .spread = e->spread,
                           .file = e->id, .shard = v->config.shard, .key_epoch = e->key_epoch,
@@ -196,7 +196,7 @@ static err sealer_end(struct sealer *s)
     return OK;
 }
 
-err volume_sealer_finish(struct sealer *s, struct kvs_entry *out)
+err volume_sealer_finish(struct sealer *s, struct kvs_file_entry *out)
 {
     if (s->broken) {
         FAIL(ERR_IO, "%s: an earlier write failed; write the file anew", s->name);
@@ -274,7 +274,7 @@ void volume_scratch_done(struct volume *v)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-static uint64_t stored_size(const struct kvs_entry *e)
+static uint64_t stored_size(const struct kvs_file_entry *e)
 {
     return e->length + (uint64_t)e->blocks * AEAD_TAG_BYTES + KVS_FOOT_BYTES;
 }
@@ -339,7 +339,7 @@ static err opener_start(struct opener *o)
     return e;
 }
 
-err volume_opener_init(struct volume *v, const struct kvs_entry *e, struct opener *out)
+err volume_opener_init(struct volume *v, const struct kvs_file_entry *e, struct opener *out)
 {
     struct opener o = { .v = v, .entry = *e };
 
@@ -370,12 +370,12 @@ struct span {
     size_t size;
 };
 
-static uint32_t plain_of(const struct kvs_entry *e)
+static uint32_t plain_of(const struct kvs_file_entry *e)
 {
     return (1u << e->block_log2) - AEAD_TAG_BYTES;
 }
 
-static uint32_t block_len(const struct kvs_entry *e, uint64_t index)
+static uint32_t block_len(const struct kvs_file_entry *e, uint64_t index)
 {
     return index + 1 < e->blocks ? plain_of(e)
                                  : (uint32_t)(e->length - (e->blocks - UINT64_C(1)) * plain_of(e));

@@ -16,18 +16,22 @@ bool volume_checkpoint_due(const struct volume *v)
 
 static err save_file(const struct inode *n, struct buf *out)
 {
-    const struct kvs_op create = { .type = KVS_OP_CREATE, .ino = n->ino,
-                                   .u.create = { (uint8_t)n->kind, bytes_of_string(n->path) } };
+    const struct kvs_edit create = { .type = KVS_EDIT_CREATE,
+                                     .ino = n->ino,
+                                     .u.create = { (uint8_t)n->kind, bytes_of_string(n->path) } };
 
-    TRY(kvs_op_encode(&create, out));
+    TRY(kvs_edit_encode(&create, out));
     if (n->sealed) {
-        const struct kvs_op sealed = { .type = KVS_OP_SEALED, .ino = n->ino, .u.entry = n->entry };
-        TRY(kvs_op_encode(&sealed, out));
+        const struct kvs_edit sealed = { .type = KVS_EDIT_SEALED,
+                                         .ino = n->ino,
+                                         .u.entry = n->entry };
+        TRY(kvs_edit_encode(&sealed, out));
     }
     if (n->kind == VOLUME_INLINE && !n->is_log && n->synced > 0) {
-        const struct kvs_op data = { .type = KVS_OP_DATA, .ino = n->ino,
-                                     .u.data = { 0, { n->octets.ptr, (size_t)n->synced } } };
-        TRY(kvs_op_encode(&data, out));
+        const struct kvs_edit data = { .type = KVS_EDIT_DATA,
+                                       .ino = n->ino,
+                                       .u.data = { 0, { n->octets.ptr, (size_t)n->synced } } };
+        TRY(kvs_edit_encode(&data, out));
     }
     return OK;
 }
@@ -35,12 +39,13 @@ static err save_file(const struct inode *n, struct buf *out)
 /* Under the lock, with no edit queued: what is in memory is what the log says. */
 static err save_state(struct volume *v, struct buf *out)
 {
-    const struct kvs_op state = { .type = KVS_OP_STATE, .ino = v->next_ino,
-                                  .u.state = { v->log.seq, v->log.chain } };
+    const struct kvs_edit state = { .type = KVS_EDIT_STATE,
+                                    .ino = v->next_ino,
+                                    .u.state = { v->log.seq, v->log.chain } };
     struct inode *n, *next;
 
     assert(v->edits.len == 0);
-    TRY(kvs_op_encode(&state, out));
+    TRY(kvs_edit_encode(&state, out));
     TRY(volume_space_keys_save(v, out));
     HASH_ITER(by_path, v->paths, n, next) {
         if (n->logged) {
@@ -50,7 +55,7 @@ static err save_state(struct volume *v, struct buf *out)
     return OK;
 }
 
-static err file_write(struct volume *v, struct bytes text, struct kvs_entry *out)
+static err file_write(struct volume *v, struct bytes text, struct kvs_file_entry *out)
 {
     AUTO(volume_sealer_freep) struct sealer *s = NULL;
 
@@ -59,14 +64,14 @@ static err file_write(struct volume *v, struct bytes text, struct kvs_entry *out
     return volume_sealer_finish(s, out);
 }
 
-static err switch_to(struct volume *v, const struct kvs_entry *entry)
+static err switch_to(struct volume *v, const struct kvs_file_entry *entry)
 {
     AUTO(buf_done) struct buf text = { .max = 4096 };
-    const struct kvs_op op = { .type = KVS_OP_CHECKPOINT,
-                               .u.checkpoint = { entry->id, entry->digest } };
+    const struct kvs_edit edit = { .type = KVS_EDIT_CHECKPOINT,
+                                   .u.checkpoint = { entry->id, entry->digest } };
     struct replay_at at;
 
-    TRY(kvs_op_encode(&op, &text));
+    TRY(kvs_edit_encode(&edit, &text));
     TRY(volume_log_commit(v, buf_bytes(&text), &at));
     v->root.segments_live = volume_log_needed(v);
     v->checkpoint = *entry;
@@ -79,7 +84,7 @@ static err switch_to(struct volume *v, const struct kvs_entry *entry)
     return OK;
 }
 
-static void object_delete(struct volume *v, const struct kvs_entry *e)
+static void object_delete(struct volume *v, const struct kvs_file_entry *e)
 {
     char name[KVS_NAME_BYTES];
 
@@ -91,7 +96,7 @@ static void object_delete(struct volume *v, const struct kvs_entry *e)
 err volume_checkpoint_lead(struct volume *v)
 {
     AUTO(buf_done) struct buf text = { .max = CHECKPOINT_BYTES_MAX };
-    struct kvs_entry entry, before = v->checkpoint;
+    struct kvs_file_entry entry, before = v->checkpoint;
     bool had = v->has_checkpoint;
 
     assert(v->leading);
@@ -121,7 +126,7 @@ err volume_checkpoint_lead(struct volume *v)
 err volume_checkpoint_shed(struct volume *v)
 {
     AUTO(buf_done) struct buf text = { .max = CHECKPOINT_BYTES_MAX };
-    struct kvs_entry entry;
+    struct kvs_file_entry entry;
 
     TRY(save_state(v, &text));
     TRY(file_write(v, buf_bytes(&text), &entry));
@@ -146,7 +151,7 @@ err volume_checkpoint(struct volume *v)
     return e;
 }
 
-static err text_read(struct volume *v, const struct kvs_entry *e, struct buf *out)
+static err text_read(struct volume *v, const struct kvs_file_entry *e, struct buf *out)
 {
     struct opener o;
 
@@ -174,7 +179,7 @@ err volume_checkpoint_load(struct volume *v)
     if (r->checkpoint_length > CHECKPOINT_BYTES_MAX) {
         FAIL(ERR_CORRUPT, "root: a checkpoint of %" PRIu64 " octets", r->checkpoint_length);
     }
-    v->checkpoint = (struct kvs_entry){
+    v->checkpoint = (struct kvs_file_entry){
         .id = r->checkpoint,
         .kind = VOLUME_CHECKPOINT,
         .block_log2 = KVS_BLOCK_LOG2,

@@ -27,9 +27,9 @@ void volume_fail(struct volume *v, err e)
     }
 }
 
-err volume_queue(struct volume *v, const struct kvs_op *op)
+err volume_queue(struct volume *v, const struct kvs_edit *edit)
 {
-    err e = kvs_op_encode(op, &v->edits);
+    err e = kvs_edit_encode(edit, &v->edits);
 
     return err_context(e, "edits between two commits");
 }
@@ -72,18 +72,19 @@ static err waiter_encode(struct volume *v, struct waiter *w)
     if (n == NULL || !n->named) {
         return OK;
     }
-    const struct kvs_op op = { .type = KVS_OP_DATA, .ino = n->ino,
-                               .u.data = { n->synced, pending(n) } };
-    if (op.u.data.octets.len == 0) {
+    const struct kvs_edit edit = { .type = KVS_EDIT_DATA,
+                                   .ino = n->ino,
+                                   .u.data = { n->synced, pending(n) } };
+    if (edit.u.data.octets.len == 0) {
         return OK;
     }
-    if (v->frame_text.len + DATA_HEAD_BYTES + op.u.data.octets.len > v->frame_text.max) {
+    if (v->frame_text.len + DATA_HEAD_BYTES + edit.u.data.octets.len > v->frame_text.max) {
         w->in_frame = false; /* the next frame has room */
         return OK;
     }
     TRY(volume_inode_extend(n, NULL)); /* room for its place, so that nothing fails afterwards */
-    TRY(kvs_op_encode(&op, &v->frame_text));
-    w->taken = op.u.data.octets.len;
+    TRY(kvs_edit_encode(&edit, &v->frame_text));
+    w->taken = edit.u.data.octets.len;
     w->at = (uint32_t)(v->frame_text.len - w->taken);
     return OK;
 }

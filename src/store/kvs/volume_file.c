@@ -29,10 +29,12 @@ struct volume_reader {
 /* The file's first edits, all or none; from here on the log knows it. */
 static err log_create(struct volume *v, struct inode *n)
 {
-    const struct kvs_op create = { .type = KVS_OP_CREATE, .ino = v->next_ino,
-                                   .u.create = { (uint8_t)n->kind, bytes_of_string(n->path) } };
-    const struct kvs_op sealed = { .type = KVS_OP_SEALED, .ino = v->next_ino,
-                                   .u.entry = n->entry };
+    const struct kvs_edit create = { .type = KVS_EDIT_CREATE,
+                                     .ino = v->next_ino,
+                                     .u.create = { (uint8_t)n->kind, bytes_of_string(n->path) } };
+    const struct kvs_edit sealed = { .type = KVS_EDIT_SEALED,
+                                     .ino = v->next_ino,
+                                     .u.entry = n->entry };
     size_t before = v->edits.len;
 
     TRY(volume_check_writable(v));
@@ -165,7 +167,7 @@ err volume_seal(struct volume_file *file)
 {
     struct volume *v = file->v;
     struct inode *n = file->inode;
-    struct kvs_entry entry;
+    struct kvs_file_entry entry;
 
     assert(file->sealer != NULL);
     if (file->sealed) {

@@ -57,7 +57,7 @@ struct inode {
     struct extent *extents;
     size_t extent_count, extent_cap;
 
-    struct kvs_entry entry; /* sealed files; path of an unsealed one is not in the log */
+    struct kvs_file_entry entry; /* sealed files; path of an unsealed one is not in the log */
 
     bool map_full;
     UT_hash_handle by_path, by_ino;
@@ -141,7 +141,7 @@ struct volume {
     struct buf frame_text;
     struct kvs_root root; /* as last written */
     bool has_checkpoint;
-    struct kvs_entry checkpoint;
+    struct kvs_file_entry checkpoint;
     uint64_t checkpoint_seq; /* of the one loaded at open */
     struct kvs_anchor anchor; /* as found at open */
     bool anchor_present, anchor_seen;
@@ -193,28 +193,29 @@ const struct ring_key *volume_vek(const struct volume *v, uint32_t epoch); /* NU
 const struct ring_key *volume_vek_now(const struct volume *v);
 uint32_t volume_space_of(const char *path); /* from "/v/s<8 hex>.<slot>/..."; else 0 */
 err volume_space_key_make(struct volume *v, uint32_t space) MUST_USE; /* if new; queues its edit */
-err volume_space_key_apply(struct volume *v, const struct kvs_op *op) MUST_USE;
+err volume_space_key_apply(struct volume *v, const struct kvs_edit *edit) MUST_USE;
 err volume_space_keys_save(struct volume *v, struct buf *out) MUST_USE;
 /* The key of a sealed file. ERR_MISSING: the space was dropped; ERR_CORRUPT: no such epoch. */
-err volume_file_key(struct volume *v, const struct kvs_entry *e, struct key *out) MUST_USE;
+err volume_file_key(struct volume *v, const struct kvs_file_entry *e, struct key *out) MUST_USE;
 
 /* volume_blocks.c: sealed files, as one whole copy. */
 struct sealer;
 err volume_sealer_new(struct volume *v, enum volume_kind kind, uint32_t space,
                       struct sealer **out) MUST_USE;
 err volume_sealer_append(struct sealer *s, struct bytes data) MUST_USE;
-err volume_sealer_finish(struct sealer *s, struct kvs_entry *out) MUST_USE; /* durable */
+err volume_sealer_finish(struct sealer *s, struct kvs_file_entry *out) MUST_USE; /* durable */
 uint64_t volume_sealer_size(const struct sealer *s);
 void volume_sealer_free(struct sealer *s); /* drops what is not finished */
 void volume_sealer_freep(struct sealer **s);
 struct opener {
     struct volume *v;
-    struct kvs_entry entry;
+    struct kvs_file_entry entry;
     struct key key;
     void *object; /* NULL for an empty file */
     char name[KVS_NAME_BYTES];
 };
-err volume_opener_init(struct volume *v, const struct kvs_entry *e, struct opener *out) MUST_USE;
+err volume_opener_init(struct volume *v, const struct kvs_file_entry *e,
+                       struct opener *out) MUST_USE;
 err volume_opener_read(struct opener *o, uint64_t offset, uint8_t *out, size_t size) MUST_USE;
 void volume_opener_done(struct opener *o);
 err volume_scratch_take(struct volume *v, struct scratch **out) MUST_USE;
@@ -246,7 +247,7 @@ err volume_anchor_check(struct volume *v, bool root_present) MUST_USE;
 void volume_anchor_update(struct volume *v, bool durable);
 
 /* volume_commit.c */
-err volume_queue(struct volume *v, const struct kvs_op *op) MUST_USE; /* under the lock */
+err volume_queue(struct volume *v, const struct kvs_edit *edit) MUST_USE; /* under the lock */
 err volume_wait_commit(struct volume *v, struct inode *n) MUST_USE;
 void volume_lead(struct volume *v);   /* under the lock: waits for its turn */
 void volume_follow(struct volume *v); /* under the lock: gives the turn away */

@@ -124,13 +124,13 @@ static void space_remove(struct volume *v, uint32_t space)
     }
 }
 
-static struct kvs_op space_op(const struct space_key *s)
+static struct kvs_edit space_edit(const struct space_key *s)
 {
-    struct kvs_op op = { .type = KVS_OP_KEYS,
-                         .u.keys = { .space = s->space, .key_epoch = s->key_epoch } };
+    struct kvs_edit edit = { .type = KVS_EDIT_KEYS,
+                             .u.keys = { .space = s->space, .key_epoch = s->key_epoch } };
 
-    memcpy(op.u.keys.wrapped, s->wrapped, sizeof s->wrapped);
-    return op;
+    memcpy(edit.u.keys.wrapped, s->wrapped, sizeof s->wrapped);
+    return edit;
 }
 
 err volume_space_key_make(struct volume *v, uint32_t space)
@@ -151,8 +151,8 @@ err volume_space_key_make(struct volume *v, uint32_t space)
         e = space_add(v, &s);
     }
     if (!e.code) {
-        const struct kvs_op op = space_op(&s);
-        e = volume_queue(v, &op);
+        const struct kvs_edit edit = space_edit(&s);
+        e = volume_queue(v, &edit);
         if (e.code) { /* a key that no log knows must not seal anything */
             space_remove(v, space);
         }
@@ -166,9 +166,9 @@ err volume_space_drop(struct volume *v, uint32_t space)
     pthread_mutex_lock(&v->lock);
     err e = volume_check_writable(v);
     if (!e.code && space_find(v, space) != NULL) {
-        const struct kvs_op op = { .type = KVS_OP_KEYS,
-                                   .u.keys = { .space = space, .dropped = true } };
-        e = volume_queue(v, &op);
+        const struct kvs_edit edit = { .type = KVS_EDIT_KEYS,
+                                       .u.keys = { .space = space, .dropped = true } };
+        e = volume_queue(v, &edit);
     }
     if (!e.code) {
         space_remove(v, space);
@@ -177,13 +177,13 @@ err volume_space_drop(struct volume *v, uint32_t space)
     return e;
 }
 
-err volume_space_key_apply(struct volume *v, const struct kvs_op *op)
+err volume_space_key_apply(struct volume *v, const struct kvs_edit *edit)
 {
     AUTO(key_done) struct key kek = { 0 };
-    struct space_key s = { .space = op->u.keys.space, .key_epoch = op->u.keys.key_epoch };
+    struct space_key s = { .space = edit->u.keys.space, .key_epoch = edit->u.keys.key_epoch };
 
-    space_remove(v, op->u.keys.space);
-    if (op->u.keys.dropped) {
+    space_remove(v, edit->u.keys.space);
+    if (edit->u.keys.dropped) {
         return OK;
     }
     const struct ring_key *r = volume_vek(v, s.key_epoch);
@@ -191,11 +191,11 @@ err volume_space_key_apply(struct volume *v, const struct kvs_op *op)
         FAIL(ERR_CORRUPT, "space key under the unknown epoch key %u", s.key_epoch);
     }
     TRY(kvs_space_kek(&r->vek, &kek));
-    err e = key_unwrap(&kek, BYTES_OF(op->u.keys.wrapped), &s.key);
+    err e = key_unwrap(&kek, BYTES_OF(edit->u.keys.wrapped), &s.key);
     if (e.code) {
         FAIL(ERR_CORRUPT, "the key of space %08x does not unwrap", s.space);
     }
-    memcpy(s.wrapped, op->u.keys.wrapped, sizeof s.wrapped);
+    memcpy(s.wrapped, edit->u.keys.wrapped, sizeof s.wrapped);
     e = space_add(v, &s);
     key_done(&s.key);
     return e;
@@ -206,13 +206,13 @@ err volume_space_keys_save(struct volume *v, struct buf *out)
     struct space_key *s, *next;
 
     HASH_ITER(hh, v->spaces, s, next) {
-        const struct kvs_op op = space_op(s);
-        TRY(kvs_op_encode(&op, out));
+        const struct kvs_edit edit = space_edit(s);
+        TRY(kvs_edit_encode(&edit, out));
     }
     return OK;
 }
 
-err volume_file_key(struct volume *v, const struct kvs_entry *e, struct key *out)
+err volume_file_key(struct volume *v, const struct kvs_file_entry *e, struct key *out)
 {
     AUTO(key_done) struct key from = { 0 };
 

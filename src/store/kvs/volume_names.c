@@ -173,10 +173,10 @@ err volume_inode_extend(struct inode *n, const struct extent *e)
 
 err volume_inode_delete(struct volume *v, struct inode *n)
 {
-    const struct kvs_op op = { .type = KVS_OP_DELETE, .ino = n->ino };
+    const struct kvs_edit edit = { .type = KVS_EDIT_DELETE, .ino = n->ino };
 
     if (n->logged) {
-        TRY(volume_queue(v, &op));
+        TRY(volume_queue(v, &edit));
     }
     n->gone = !n->logged;
     n->deleted_in = v->batch;

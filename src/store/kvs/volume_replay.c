@@ -27,15 +27,15 @@ static err place_free(struct volume *v, struct bytes path)
     return OK;
 }
 
-static err data_of_log(struct inode *n, const struct kvs_op *op, const struct replay_at *at)
+static err data_of_log(struct inode *n, const struct kvs_edit *edit, const struct replay_at *at)
 {
     if (at->segment == NULL) {
         FAIL(ERR_CORRUPT, "a checkpoint has octets of a log");
     }
     const struct extent e = {
-        .offset = op->u.data.offset,
-        .len = (uint32_t)op->u.data.octets.len,
-        .at = (uint32_t)(op->u.data.octets.ptr - at->text),
+        .offset = edit->u.data.offset,
+        .len = (uint32_t)edit->u.data.octets.len,
+        .at = (uint32_t)(edit->u.data.octets.ptr - at->text),
         .frame_offset = at->frame_offset,
         .segment = at->segment,
         .chain = at->chain,
@@ -43,64 +43,64 @@ static err data_of_log(struct inode *n, const struct kvs_op *op, const struct re
     return volume_inode_extend(n, &e);
 }
 
-static err apply_data(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_data(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
-    struct inode *n = volume_inode_of(v, op->ino);
+    struct inode *n = volume_inode_of(v, edit->ino);
 
     if (at->before_checkpoint && (n == NULL || !n->is_log)) {
         return OK;
     }
-    TRY(inode_known(v, op->ino, &n));
-    if (n->kind != VOLUME_INLINE || op->u.data.offset != n->synced) {
+    TRY(inode_known(v, edit->ino, &n));
+    if (n->kind != VOLUME_INLINE || edit->u.data.offset != n->synced) {
         FAIL(ERR_CORRUPT, "an edit writes at %" PRIu64 " of a file of %" PRIu64 " octets",
-             op->u.data.offset, n->synced);
+             edit->u.data.offset, n->synced);
     }
     if (n->is_log) {
-        TRY(data_of_log(n, op, at));
+        TRY(data_of_log(n, edit, at));
     } else {
-        TRY(buf_append(&n->octets, op->u.data.octets));
-        v->held_bytes += op->u.data.octets.len;
+        TRY(buf_append(&n->octets, edit->u.data.octets));
+        v->held_bytes += edit->u.data.octets.len;
     }
-    n->synced += op->u.data.octets.len;
+    n->synced += edit->u.data.octets.len;
     return OK;
 }
 
-static err apply_create(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_create(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     struct inode *n;
-    bool reused = at->segment == NULL ? op->ino >= v->next_ino : op->ino < v->next_ino;
+    bool reused = at->segment == NULL ? edit->ino >= v->next_ino : edit->ino < v->next_ino;
 
-    if (reused || op->ino == 0 || volume_inode_of(v, op->ino) != NULL) {
-        FAIL(ERR_CORRUPT, "an edit creates file %" PRIu64 " a second time", op->ino);
+    if (reused || edit->ino == 0 || volume_inode_of(v, edit->ino) != NULL) {
+        FAIL(ERR_CORRUPT, "an edit creates file %" PRIu64 " a second time", edit->ino);
     }
-    TRY(place_free(v, op->u.create.path));
-    TRY(volume_inode_new(v, op->u.create.path, op->u.create.kind, &n));
-    err e = volume_inode_number(v, n, op->ino);
+    TRY(place_free(v, edit->u.create.path));
+    TRY(volume_inode_new(v, edit->u.create.path, edit->u.create.kind, &n));
+    err e = volume_inode_number(v, n, edit->ino);
     if (e.code) {
         volume_inode_free(v, n);
         return e;
     }
     n->logged = true;
-    v->next_ino = at->segment == NULL ? v->next_ino : op->ino + 1;
+    v->next_ino = at->segment == NULL ? v->next_ino : edit->ino + 1;
     return OK;
 }
 
-static err apply_rename(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_rename(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     struct inode *n;
 
     (void)at;
-    TRY(inode_known(v, op->ino, &n));
-    TRY(place_free(v, op->u.path));
-    return volume_inode_rename(v, n, op->u.path);
+    TRY(inode_known(v, edit->ino, &n));
+    TRY(place_free(v, edit->u.path));
+    return volume_inode_rename(v, n, edit->u.path);
 }
 
-static err apply_delete(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_delete(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     struct inode *n;
 
     (void)at;
-    TRY(inode_known(v, op->ino, &n));
+    TRY(inode_known(v, edit->ino, &n));
     volume_inode_unname(v, n);
     n->gone = true;
     n->next_dying = v->dying;
@@ -108,80 +108,83 @@ static err apply_delete(struct volume *v, const struct kvs_op *op, const struct 
     return OK;
 }
 
-static err apply_sealed(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_sealed(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     struct inode *n;
 
     (void)at;
-    TRY(inode_known(v, op->ino, &n));
-    if (n->kind == VOLUME_INLINE || n->sealed || op->u.entry.kind != n->kind ||
-        op->u.entry.spread.r != 1 || op->u.entry.spread.k != 0) {
+    TRY(inode_known(v, edit->ino, &n));
+    if (n->kind == VOLUME_INLINE || n->sealed || edit->u.entry.kind != n->kind ||
+        edit->u.entry.spread.r != 1 || edit->u.entry.spread.k != 0) {
         FAIL(ERR_CORRUPT, "an edit seals a file of another kind or policy");
     }
-    n->entry = op->u.entry;
+    n->entry = edit->u.entry;
     n->sealed = true;
     return OK;
 }
 
-static err apply_keys(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_keys(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     (void)at;
-    return volume_space_key_apply(v, op);
+    return volume_space_key_apply(v, edit);
 }
 
 /* The root names the checkpoint that counts; this only keeps its place in the chain. */
-static err apply_checkpoint(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_checkpoint(struct volume *v, const struct kvs_edit *edit,
+                            const struct replay_at *at)
 {
     (void)v;
-    (void)op;
+    (void)edit;
     (void)at;
     return OK;
 }
 
-static err apply_state(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply_state(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
     if (at->segment != NULL || v->next_ino != 1) {
         FAIL(ERR_CORRUPT, "a second beginning of a checkpoint");
     }
-    if (op->ino == 0) {
+    if (edit->ino == 0) {
         FAIL(ERR_CORRUPT, "a checkpoint's next file is 0");
     }
-    v->next_ino = op->ino;
-    v->checkpoint_seq = op->u.state.seq;
+    v->next_ino = edit->ino;
+    v->checkpoint_seq = edit->u.state.seq;
     return OK;
 }
 
-static err (*const appliers[])(struct volume *, const struct kvs_op *, const struct replay_at *) = {
-    [KVS_OP_DATA] = apply_data,
-    [KVS_OP_CREATE] = apply_create,
-    [KVS_OP_RENAME] = apply_rename,
-    [KVS_OP_DELETE] = apply_delete,
-    [KVS_OP_SEALED] = apply_sealed,
-    [KVS_OP_KEYS] = apply_keys,
-    [KVS_OP_CHECKPOINT] = apply_checkpoint,
-    [KVS_OP_STATE] = apply_state,
+static err (*const appliers[])(struct volume *, const struct kvs_edit *,
+                               const struct replay_at *) = {
+    [KVS_EDIT_DATA] = apply_data,
+    [KVS_EDIT_CREATE] = apply_create,
+    [KVS_EDIT_RENAME] = apply_rename,
+    [KVS_EDIT_DELETE] = apply_delete,
+    [KVS_EDIT_SEALED] = apply_sealed,
+    [KVS_EDIT_KEYS] = apply_keys,
+    [KVS_EDIT_CHECKPOINT] = apply_checkpoint,
+    [KVS_EDIT_STATE] = apply_state,
 };
 
-static err apply(struct volume *v, const struct kvs_op *op, const struct replay_at *at)
+static err apply(struct volume *v, const struct kvs_edit *edit, const struct replay_at *at)
 {
-    if (at->before_checkpoint && op->type != KVS_OP_DATA) {
+    if (at->before_checkpoint && edit->type != KVS_EDIT_DATA) {
         return OK;
     }
-    if (op->type >= sizeof appliers / sizeof appliers[0] || appliers[op->type] == NULL) {
-        FAIL(ERR_CORRUPT, "an edit of type %u, which a volume of one node does not have", op->type);
+    if (edit->type >= sizeof appliers / sizeof appliers[0] || appliers[edit->type] == NULL) {
+        FAIL(ERR_CORRUPT, "an edit of type %u, which a volume of one node does not have",
+             edit->type);
     }
-    return appliers[op->type](v, op, at);
+    return appliers[edit->type](v, edit, at);
 }
 
 err volume_replay(struct volume *v, struct bytes edits, const struct replay_at *at)
 {
     while (edits.len > 0) {
-        struct kvs_op op;
-        err e = kvs_op_take(&edits, &op);
+        struct kvs_edit edit;
+        err e = kvs_edit_take(&edits, &edit);
         if (e.code) {
             FAIL(ERR_CORRUPT, "an edit does not parse: %s", err_text());
         }
-        TRY(apply(v, &op, at));
+        TRY(apply(v, &edit, at));
     }
     return OK;
 }
