@@ -5,6 +5,9 @@
 
 #include "lib/base/test.h"
 
+#define WORDS_MAX 8
+#define WORD_BYTES_MAX 16
+
 struct verb {
     bool loud;
     const char *dir;
@@ -19,8 +22,11 @@ static err parse(struct verb *v, int argc, const char *const *words, char **argv
         { "count", NULL, &v->count },
     };
 
+    static char copies[WORDS_MAX][WORD_BYTES_MAX];
+
     for (int i = 0; i < argc; i++) {
-        argv[i] = strdup(words[i]);
+        snprintf(copies[i], sizeof copies[i], "%s", words[i]);
+        argv[i] = copies[i];
     }
     return options_parse(argc, argv, specs, OPTION_COUNT(specs), plain);
 }

@@ -45,7 +45,8 @@ unsigned stream_listener_port(const struct stream_listener *listener);
 size_t stream_listener_count(const struct stream_listener *listener); /* open connections */
 /* Connections closed before `opened`: too many, too slow, handshake or certificate bad. */
 uint64_t stream_listener_refused(const struct stream_listener *listener);
-/* Its open streams go on; those not yet open end unheard. */
+/* Once for each listener, also when the loop has ended before. Its open streams go on; those not
+ * yet open end unheard. */
 void stream_listener_close(struct stream_listener *listener);
 
 /* "host:port". Gives a stream that is not yet open; failures come as `closed`. */

@@ -59,9 +59,10 @@ void stream_listener_release(struct stream_listener *listener)
     }
 }
 
-void stream_listener_close(struct stream_listener *listener)
+/* The loop may end before the owner closes: the socket goes then, the struct stays for the owner. */
+static void stop_listening(struct stream_listener *listener)
 {
-    if (listener == NULL || listener->closed) {
+    if (listener->closed) {
         return;
     }
     listener->closed = true;
@@ -70,12 +71,20 @@ void stream_listener_close(struct stream_listener *listener)
     uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
 }
 
+void stream_listener_close(struct stream_listener *listener)
+{
+    if (listener != NULL) {
+        stop_listening(listener);
+        stream_listener_release(listener);
+    }
+}
+
 static void on_loop_free(struct loop_child *c)
 {
     struct stream_listener *listener =
         (struct stream_listener *)(void *)((char *)c - offsetof(struct stream_listener, child));
 
-    stream_listener_close(listener);
+    stop_listening(listener);
 }
 
 static void accept_one(struct stream_listener *listener)
@@ -148,7 +157,7 @@ err stream_listen(struct loop *l, const char *address, const struct stream_optio
     listener->events = *events;
     listener->arg = arg;
     listener->options = *options;
-    listener->users = 1;
+    listener->users = 2; /* the socket's handle and the owner */
     loop_timer_init(&listener->retry, l, on_retry, listener);
     int rc = uv_tcp_init(&l->uv, &listener->tcp);
     if (rc != 0) {

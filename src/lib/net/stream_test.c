@@ -201,6 +201,20 @@ static void octets_go_both_ways_over_plain_tcp(void **state)
     world_end(&w);
 }
 
+/* As a service ends that could not start: its loop first, then what its parts own. */
+static void a_listener_may_be_closed_after_its_loop_ended(void **state)
+{
+    struct world w = { 0 };
+    const struct stream_options plain = { 0 };
+
+    (void)state;
+    world_begin(&w);
+    world_listen(&w, &plain);
+    loop_timer_cancel(&w.guard);
+    loop_end(w.loop);
+    world_end(&w);
+}
+
 static void a_refused_connection_is_told_as_closed(void **state)
 {
     struct world w = { 0 };
@@ -770,6 +784,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(octets_go_both_ways_over_plain_tcp),
+        cmocka_unit_test(a_listener_may_be_closed_after_its_loop_ended),
         cmocka_unit_test(a_refused_connection_is_told_as_closed),
         cmocka_unit_test(a_port_in_use_is_a_conflict),
         cmocka_unit_test(bad_addresses_are_refused_with_their_text),

@@ -59,7 +59,7 @@ struct stream_listener {
     struct stream_options options;
     struct loop_timer retry;
     size_t count;
-    size_t users; /* streams, and the listener itself */
+    size_t users; /* streams, the socket handle, the owner */
     uint64_t refused;
     bool closed;
 };

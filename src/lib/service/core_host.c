@@ -384,6 +384,7 @@ void core_host_free(struct core_host *h)
     }
     h->core = NULL;
     h->done = NULL;
+    stream_listener_close(h->listener);
     HASH_ITER(hh, h->links, l, after) {
         HASH_DEL(h->links, l);
         mem_give(l);
