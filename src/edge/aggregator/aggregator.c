@@ -104,10 +104,15 @@ static void flush_up(struct aggregator *a)
 
 /* --- up --- */
 
-static bool goes_up(uint8_t type)
+/* What an authenticator takes, no more: its patience with bad frames is for the whole uplink, and
+ * whoever reaches a meter's side must not be able to end that with a few clear CLOSE frames. */
+static bool goes_up(const struct envelope *e)
 {
-    return type == ENVELOPE_HELLO || type == ENVELOPE_RSP || type == ENVELOPE_PUSH ||
-           type == ENVELOPE_SIG || type == ENVELOPE_CLOSE;
+    bool sealed = (e->flags & ENVELOPE_SEALED) != 0;
+
+    return e->type == ENVELOPE_HELLO ||
+           (sealed && (e->type == ENVELOPE_RSP || e->type == ENVELOPE_PUSH ||
+                       e->type == ENVELOPE_SIG || e->type == ENVELOPE_CLOSE));
 }
 
 static void learn(struct aggregator *a, struct link *l, uint64_t meter)
@@ -131,7 +136,7 @@ static err take_up(void *arg, struct bytes *in)
         FAIL(ERR_AGAIN, "the uplink takes nothing now");
     }
     TRY(frames_take(&l->guard, a->now_us, in, &e, &frame));
-    if (frame.len == 0 || !goes_up(e.type)) {
+    if (frame.len == 0 || !goes_up(&e)) {
         a->counts[AGGREGATOR_BAD_FRAME]++;
         return frame.len == 0 ? OK : frames_bad(&l->guard, a->now_us);
     }

@@ -230,6 +230,38 @@ static void a_frame_of_the_other_direction_is_a_bad_frame(void **state)
     end(&f);
 }
 
+/* The authenticator would count it against the uplink of all meters. */
+static void a_clear_close_ends_the_link_it_comes_from_and_never_goes_up(void **state)
+{
+    struct fixture f;
+    uint8_t raw[ENVELOPE_HEADER_BYTES + 4] = { 0 };
+    struct envelope e = { .type = ENVELOPE_CLOSE, .length = 4, .meter = 1 };
+
+    (void)state;
+    start_open(&f);
+    envelope_encode(&e, raw);
+    for (int i = 1; i < FRAMES_BAD_MAX; i++) {
+        assert_ok(from(&f, MESH, BYTES_OF(raw)));
+    }
+    assert_err(from(&f, MESH, BYTES_OF(raw)), ERR_LIMIT);
+    assert_int_equal(fake_host_sent(&f.fake, UP).len, 0);
+    assert_int_equal(aggregator_meters(f.a), 0);
+    end(&f);
+}
+
+static void a_sealed_close_goes_up(void **state)
+{
+    struct fixture f;
+    uint8_t raw[100];
+
+    (void)state;
+    start_open(&f);
+    struct bytes close = frame(raw, ENVELOPE_CLOSE, 20, 1);
+    assert_ok(from(&f, MESH, close));
+    assert_int_equal(fake_host_sent(&f.fake, UP).len, close.len);
+    end(&f);
+}
+
 static void a_length_above_the_bound_ends_the_link(void **state)
 {
     struct fixture f;
@@ -336,6 +368,8 @@ int main(void)
         cmocka_unit_test(nothing_is_read_before_there_is_an_uplink),
         cmocka_unit_test(sixteen_bad_frames_in_a_minute_end_the_link),
         cmocka_unit_test(a_frame_of_the_other_direction_is_a_bad_frame),
+        cmocka_unit_test(a_clear_close_ends_the_link_it_comes_from_and_never_goes_up),
+        cmocka_unit_test(a_sealed_close_goes_up),
         cmocka_unit_test(a_length_above_the_bound_ends_the_link),
         cmocka_unit_test(a_link_that_stops_inside_a_frame_is_closed_after_30_s),
         cmocka_unit_test(a_held_link_does_not_stall),
