@@ -80,6 +80,20 @@ static err explain_end(const struct place *p)
     FAIL(ERR_IO, "the services could not be started: %s", line);
 }
 
+/* Services whose supervisor was killed go on; a new one could not start beside them. */
+static err refuse_orphans(const struct place *p)
+{
+    for (size_t i = 0; i < INSTALLED_COUNT; i++) {
+        struct service_health h = health_of(p, &installed_services[i]);
+        if (h.alive) {
+            FAIL(ERR_CONFLICT, "%s still runs without a supervisor (pid %d); end all services of "
+                 "%s first: kill the pids in %s/run", installed_services[i].name, h.pid, p->dir,
+                 p->dir);
+        }
+    }
+    return OK;
+}
+
 err installation_up(const struct place *p)
 {
     uint64_t until = time_monotonic_us() + UP_PATIENCE_S * US_PER_S;
@@ -92,6 +106,7 @@ err installation_up(const struct place *p)
         FAIL(ERR_CONFLICT, "%s is already up (pid %d); see: meterseal status --dir %s", p->dir,
              running, p->dir);
     }
+    TRY(refuse_orphans(p));
     TRY(spawn_supervisor(p, &pid));
     while (!all_ready(p, waiting, sizeof waiting)) {
         if (waitpid(pid, NULL, WNOHANG) == pid) {

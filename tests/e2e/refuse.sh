@@ -94,4 +94,13 @@ import os, socket
 s = socket.create_connection(('127.0.0.1', $(first_port) + 4)); s.sendall(os.urandom(4096)); s.close()"
 same "noise on the meters' port changes nothing" "$before" "$(sql_value 'SELECT count(*) FROM event')"
 try "and all services are still ready" "$METERSEAL" status
+
+kill -9 "$(cat "$DIR/run/lock")"
+sleep 0.2
+refuse "services without a supervisor are named" 1 "still runs without a supervisor" "$METERSEAL" up
+for service in aggregator authenticator collector sql kvs; do
+    kill "$(pid_of $service)"
+done
+sleep 2
+try "and when they are ended, everything starts again" "$METERSEAL" up
 finish
