@@ -95,7 +95,7 @@ static void take_frame(struct stream *s, struct far *f, const struct envelope *e
                                  .utc_s = (uint32_t)(time_utc_us() / US_PER_S) };
     struct far_meter *m = &f->meters[e->meter - 1];
     uint8_t body[ENVELOPE_BODY_BYTES_MAX];
-    enum refusal why;
+    enum session_refusal why;
 
     if (e->type == ENVELOPE_HELLO) {
         assert_ok(hello_accept(frame, f->meter_key, f->key, &ok, &answer, &m->session));

@@ -10,7 +10,7 @@
 #define COMMAND_CACHE 64 /* transactions remembered, so that nothing is executed twice */
 
 /* Waiting times 1, 2, 4 ... 64 s plus up to 50 % random (metering.md 5.5). */
-struct retry {
+struct meter_retry {
     uint64_t due_us; /* 0 = not armed */
     uint32_t tries;
 };
@@ -50,11 +50,11 @@ struct meter {
     uint32_t allowed; /* how many may be: 1 after silence, doubling up to the window */
     uint32_t acked;   /* highest sequence acknowledged */
     uint32_t reached; /* highest sequence ever sent */
-    struct retry report_retry;
+    struct meter_retry report_retry;
 
     struct seals seals;
     uint32_t seals_sent; /* leading unacknowledged seals that are under way */
-    struct retry seal_retry;
+    struct meter_retry seal_retry;
 
     uint32_t base_sequence; /* sequence and end of a slot: all others follow from it */
     uint32_t base_end_s;
@@ -74,8 +74,7 @@ struct meter {
 };
 
 uint32_t meter_clock_s(const struct meter *m);
-uint64_t meter_random_below(struct meter *m, uint64_t n);
-void retry_arm(struct meter *m, struct retry *r, uint64_t now_us);
+void meter_retry_arm(struct meter *m, struct meter_retry *r, uint64_t now_us);
 
 /* Seals a body into a frame and hands it to the link. ERR_LIMIT: the link is full. ERR_AGAIN: there
  * is no session or link. */

@@ -47,7 +47,7 @@ static void step(struct meter *m, enum event ev)
     m->state = next_state[m->state][ev];
 }
 
-uint64_t meter_random_below(struct meter *m, uint64_t n)
+static uint64_t random_below(struct meter *m, uint64_t n)
 {
     uint64_t v;
 
@@ -163,7 +163,7 @@ static void hello_try(struct meter *m, uint64_t now_us)
     uint64_t pause = HELLO_RETRY_US << n;
 
     m->hello_tries++;
-    m->hello_due_us = now_us + pause + meter_random_below(m, pause / 2);
+    m->hello_due_us = now_us + pause + random_below(m, pause / 2);
     err e = hello_send(m);
     if (e.code) {
         hello_forget(m); /* a full link or no memory: the retry comes anyway */
@@ -222,8 +222,8 @@ static void take_hint(struct meter *m, uint64_t now_us)
     if (m->state != METER_OPEN || now_us < m->hint_after_us) {
         return;
     }
-    m->hint_after_us = now_us + HINT_PAUSE_US + meter_random_below(m, HINT_SPREAD_US);
-    hello_want(m, now_us + meter_random_below(m, HINT_FIRST_US));
+    m->hint_after_us = now_us + HINT_PAUSE_US + random_below(m, HINT_SPREAD_US);
+    hello_want(m, now_us + random_below(m, HINT_FIRST_US));
 }
 
 static void session_end(struct meter *m, uint64_t now_us)
@@ -233,7 +233,7 @@ static void session_end(struct meter *m, uint64_t now_us)
     }
     session_done(&m->session);
     step(m, EV_CLOSED);
-    hello_want(m, now_us + HELLO_RETRY_US + meter_random_below(m, HELLO_RETRY_US));
+    hello_want(m, now_us + HELLO_RETRY_US + random_below(m, HELLO_RETRY_US));
 }
 
 /* --- frames in --- */
@@ -262,7 +262,7 @@ static void take_sealed(struct meter *m, uint64_t now_us, const struct envelope 
                         struct bytes frame)
 {
     uint8_t body[ENVELOPE_BODY_BYTES_MAX];
-    enum refusal why = REFUSED_NOT;
+    enum session_refusal why = REFUSED_NOT;
 
     if (!has_session(m) || e->length < AEAD_TAG_BYTES ||
         session_open(&m->session, m->o.aead, COUNTER_STRICT, e, frame, body, &why).code) {
@@ -310,7 +310,7 @@ void meter_link_up(struct meter *m, uint64_t now_us, uint64_t link)
     m->blocked = false;
     m->hello_tries = 0;
     m->hello_due_us = 0;
-    hello_want(m, now_us + 1 + meter_random_below(m, m->o.hello_spread_us));
+    hello_want(m, now_us + 1 + random_below(m, m->o.hello_spread_us));
     arm_wake(m);
 }
 
@@ -322,8 +322,8 @@ void meter_link_down(struct meter *m, uint64_t now_us)
     hello_forget(m);
     session_done(&m->session);
     m->hello_due_us = 0;
-    m->report_retry = (struct retry){ 0 };
-    m->seal_retry = (struct retry){ 0 };
+    m->report_retry = (struct meter_retry){ 0 };
+    m->seal_retry = (struct meter_retry){ 0 };
     step(m, EV_LINK_LOST);
 }
 
@@ -336,11 +336,11 @@ void meter_link_ready(struct meter *m, uint64_t now_us)
     arm_wake(m);
 }
 
-void retry_arm(struct meter *m, struct retry *r, uint64_t now_us)
+void meter_retry_arm(struct meter *m, struct meter_retry *r, uint64_t now_us)
 {
     uint64_t pause = US_PER_S << (r->tries < 6 ? r->tries : 6);
 
-    r->due_us = now_us + pause + meter_random_below(m, pause / 2);
+    r->due_us = now_us + pause + random_below(m, pause / 2);
 }
 
 static bool session_is_old(const struct meter *m, uint64_t now_us)
@@ -356,7 +356,7 @@ static void silence(struct meter *m, uint64_t now_us)
 
     if (now_us >= m->silence_after_us) {
         m->silences++;
-        m->silence_after_us = now_us + pause + meter_random_below(m, pause / 2);
+        m->silence_after_us = now_us + pause + random_below(m, pause / 2);
         hello_want(m, now_us);
     }
     m->silent_tries = 0;
@@ -596,7 +596,7 @@ err meter_new(const struct meter_options *o, const struct host *host, struct met
     m->state = METER_OFF;
     m->clock_unset = o->clock_unset;
     m->frame.max = ENVELOPE_FRAME_BYTES_MAX;
-    m->epoch = (uint8_t)meter_random_below(m, 256);
+    m->epoch = (uint8_t)random_below(m, 256);
     outbox_init(&m->outbox, ring);
     seals_init(&m->seals, &seals, &o->past);
     go_on_from(m, &o->past);

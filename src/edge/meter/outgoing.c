@@ -16,8 +16,8 @@ void outgoing_reset(struct meter *m)
     m->seals_sent = 0;
     /* The other side may have to read first what it knows of this meter. */
     m->allowed = m->o.window < FIRST_UNDER_WAY ? m->o.window : FIRST_UNDER_WAY;
-    m->report_retry = (struct retry){ 0 };
-    m->seal_retry = (struct retry){ 0 };
+    m->report_retry = (struct meter_retry){ 0 };
+    m->seal_retry = (struct meter_retry){ 0 };
 }
 
 struct report meter_report_of(const struct meter *m, const struct record *r)
@@ -57,7 +57,7 @@ static void pump_reports(struct meter *m, uint64_t now_us)
         m->sent++;
     }
     if (m->outbox.count > 0 && m->report_retry.due_us == 0) {
-        retry_arm(m, &m->report_retry, now_us);
+        meter_retry_arm(m, &m->report_retry, now_us);
     }
 }
 
@@ -83,7 +83,7 @@ static void pump_seals(struct meter *m, uint64_t now_us)
     }
     bool waiting = m->seals.day_count > 0 && m->acked >= m->seals.days[0].seal.last;
     if (waiting && m->seal_retry.due_us == 0) {
-        retry_arm(m, &m->seal_retry, now_us);
+        meter_retry_arm(m, &m->seal_retry, now_us);
     }
 }
 
@@ -104,7 +104,7 @@ void outgoing_ack(struct meter *m, uint64_t now_us, uint32_t sequence)
     if (done > 0) {
         m->allowed = m->allowed * 2 < m->o.window ? m->allowed * 2 : m->o.window;
         m->silences = 0;
-        m->report_retry = (struct retry){ 0 };
+        m->report_retry = (struct meter_retry){ 0 };
     }
     outgoing_pump(m, now_us);
 }
@@ -117,7 +117,7 @@ void outgoing_seal_ack(struct meter *m, uint64_t now_us, uint32_t end_s)
     uint32_t done = before - m->seals.day_count;
     m->seals_sent -= done < m->seals_sent ? done : m->seals_sent;
     if (done > 0) {
-        m->seal_retry = (struct retry){ 0 };
+        m->seal_retry = (struct meter_retry){ 0 };
     }
     outgoing_pump(m, now_us);
 }
@@ -128,10 +128,10 @@ void outgoing_slow_down(struct meter *m, uint64_t now_us)
     m->sent = 0;
     m->allowed = 1;
     m->report_retry.tries++;
-    retry_arm(m, &m->report_retry, now_us);
+    meter_retry_arm(m, &m->report_retry, now_us);
 }
 
-static bool is_due(const struct retry *r, uint64_t now_us)
+static bool is_due(const struct meter_retry *r, uint64_t now_us)
 {
     return r->due_us != 0 && now_us >= r->due_us;
 }
@@ -139,8 +139,8 @@ static bool is_due(const struct retry *r, uint64_t now_us)
 bool outgoing_tick(struct meter *m, uint64_t now_us)
 {
     if (m->blocked) { /* waiting for the link is not silence of the other side */
-        m->report_retry = (struct retry){ 0 };
-        m->seal_retry = (struct retry){ 0 };
+        m->report_retry = (struct meter_retry){ 0 };
+        m->seal_retry = (struct meter_retry){ 0 };
         return false;
     }
     if (is_due(&m->report_retry, now_us)) {

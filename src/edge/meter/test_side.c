@@ -244,7 +244,7 @@ static void take_answer(struct side *s, const struct envelope *e, struct bytes b
 static void take_sealed(struct side *s, const struct envelope *e, struct bytes frame)
 {
     uint8_t body[ENVELOPE_BODY_BYTES_MAX];
-    enum refusal why;
+    enum session_refusal why;
     struct signal sig;
 
     if (session_open(&s->session, s->aead, COUNTER_WINDOW, e, frame, body, &why).code) {

@@ -239,7 +239,7 @@ static void a_command_is_sealed_and_goes_where_the_meter_was_heard_last(void **s
     struct envelope e;
     struct bytes frame;
     uint8_t block[NBR_COMMAND_BYTES];
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     start(&f);

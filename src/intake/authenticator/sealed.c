@@ -224,7 +224,7 @@ err authenticator_take_sealed(struct authenticator *a, struct agg_link *l, const
     struct meter_session *m = sessions_find(&a->sessions, e->meter);
     struct attempt attempts[2];
     size_t count = m != NULL ? candidates(m, e->epoch, attempts) : 0;
-    enum refusal why = REFUSED_EPOCH;
+    enum session_refusal why = REFUSED_EPOCH;
     uint8_t plain[PLAIN_BYTES_MAX];
     struct bytes view = { plain, frame.len - ENVELOPE_HEADER_BYTES - AEAD_TAG_BYTES };
 

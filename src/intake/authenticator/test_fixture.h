@@ -234,7 +234,7 @@ static inline struct signal opened_signal(struct fixture *f, struct test_meter *
     struct bytes frame;
     uint8_t body[SIGNAL_BYTES];
     struct signal s = { 0 };
-    enum refusal why;
+    enum session_refusal why;
 
     assert_ok(envelope_take(&in, &e, &frame));
     assert_int_equal(e.type, ENVELOPE_SIG);

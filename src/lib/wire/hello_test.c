@@ -127,7 +127,7 @@ static void the_first_report_after_the_handshake_opens(void **state)
     uint8_t block[258] = { 7 };
     uint8_t out[258];
     struct envelope e;
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     shake_hands(SUITE_X25519_RSA2048, &b);

@@ -99,7 +99,7 @@ err session_seal(struct session *s, struct aead *a, enum envelope_type type, uin
 
 /* --- opening --- */
 
-const char *refusal_name(enum refusal r)
+const char *session_refusal_name(enum session_refusal r)
 {
     static const char *const names[REFUSED_COUNT] = {
         [REFUSED_NOT] = "not",         [REFUSED_TAG] = "tag",     [REFUSED_REPLAY] = "replay",
@@ -110,8 +110,8 @@ const char *refusal_name(enum refusal r)
     return names[r];
 }
 
-static enum refusal counter_check(const struct session_keys *k, enum counter_rule rule,
-                                  uint64_t counter)
+static enum session_refusal counter_check(const struct session_keys *k, enum counter_rule rule,
+                                          uint64_t counter)
 {
     if (counter > k->counter) {
         return REFUSED_NOT;
@@ -136,8 +136,8 @@ static void counter_accept(struct session_keys *k, uint64_t counter)
     k->window |= UINT64_C(1) << (k->counter - counter);
 }
 
-static enum refusal header_check(const struct session *s, enum counter_rule rule,
-                                 const struct envelope *e, struct bytes frame)
+static enum session_refusal header_check(const struct session *s, enum counter_rule rule,
+                                         const struct envelope *e, struct bytes frame)
 {
     if ((e->flags & ENVELOPE_SEALED) == 0 || e->length < AEAD_TAG_BYTES || e->meter != s->meter ||
         e->counter == 0 || frame.len != ENVELOPE_HEADER_BYTES + (size_t)e->length) {
@@ -150,7 +150,8 @@ static enum refusal header_check(const struct session *s, enum counter_rule rule
 }
 
 err session_open(struct session *s, struct aead *a, enum counter_rule rule,
-                 const struct envelope *e, struct bytes frame, uint8_t *out, enum refusal *why)
+                 const struct envelope *e, struct bytes frame, uint8_t *out,
+                 enum session_refusal *why)
 {
     uint8_t nonce[AEAD_NONCE_BYTES];
 
@@ -160,7 +161,7 @@ err session_open(struct session *s, struct aead *a, enum counter_rule rule,
     }
     if (*why != REFUSED_NOT) {
         FAIL(ERR_AUTH, "frame %llu of epoch %u refused: %s", (unsigned long long)e->counter,
-             e->epoch, refusal_name(*why));
+             e->epoch, session_refusal_name(*why));
     }
     nonce_of(&s->receive, e->counter, nonce);
     struct bytes header = { frame.ptr, ENVELOPE_HEADER_BYTES };

@@ -50,7 +50,7 @@ enum counter_rule {
 };
 
 /* Why a frame was refused: a closed set, one metric label each. */
-enum refusal {
+enum session_refusal {
     REFUSED_NOT,
     REFUSED_TAG,
     REFUSED_REPLAY,
@@ -59,14 +59,14 @@ enum refusal {
     REFUSED_FORM,
     REFUSED_COUNT
 };
-const char *refusal_name(enum refusal r);
+const char *session_refusal_name(enum session_refusal r);
 
 /* Checks counter and tag; `out` has frame.len - header - tag octets. On failure ERR_AUTH or
  * ERR_PROTO, *why says it, and no state has changed. A counter that the window has seen is a
  * replay, one below the window (or below the highest, COUNTER_STRICT) is lowered. */
 err session_open(struct session *s, struct aead *a, enum counter_rule rule,
                  const struct envelope *e, struct bytes frame, uint8_t *out,
-                 enum refusal *why) MUST_USE;
+                 enum session_refusal *why) MUST_USE;
 
 /* --- meter side --- */
 

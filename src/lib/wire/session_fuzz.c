@@ -37,7 +37,7 @@ static void fuzz_open(struct bytes in, enum counter_rule rule)
     assert(!made.code);
     while (!envelope_take(&in, &e, &frame).code) {
         struct session before = s;
-        enum refusal why;
+        enum session_refusal why;
         if (!session_open(&s, a, rule, &e, frame, out, &why).code) {
             assert(why == REFUSED_NOT && s.receive.counter >= e.counter);
             continue;

@@ -70,7 +70,8 @@ static void seal_signal(struct link *l, struct session *s, uint64_t counter)
     assert_ok(session_seal(s, l->aead, ENVELOPE_SIG, 0, 0, BYTES_OF(body), &l->frame));
 }
 
-static err open_frame(struct link *l, struct session *s, enum counter_rule rule, enum refusal *why)
+static err open_frame(struct link *l, struct session *s, enum counter_rule rule,
+                      enum session_refusal *why)
 {
     uint8_t out[ENVELOPE_BODY_BYTES_MAX];
     struct envelope e;
@@ -80,10 +81,10 @@ static err open_frame(struct link *l, struct session *s, enum counter_rule rule,
 }
 
 /* A signal from the meter with this counter arrives at the collector. */
-static enum refusal arrive(struct link *l, uint64_t counter)
+static enum session_refusal arrive(struct link *l, uint64_t counter)
 {
     struct session before = l->collector;
-    enum refusal why = REFUSED_COUNT;
+    enum session_refusal why = REFUSED_COUNT;
 
     seal_signal(l, &l->meter, counter);
     err e = open_frame(l, &l->collector, COUNTER_WINDOW, &why);
@@ -95,10 +96,10 @@ static enum refusal arrive(struct link *l, uint64_t counter)
 }
 
 /* One from the collector with this counter arrives at the meter. */
-static enum refusal arrive_at_meter(struct link *l, uint64_t counter)
+static enum session_refusal arrive_at_meter(struct link *l, uint64_t counter)
 {
     struct session before = l->meter;
-    enum refusal why = REFUSED_COUNT;
+    enum session_refusal why = REFUSED_COUNT;
 
     seal_signal(l, &l->collector, counter);
     err e = open_frame(l, &l->meter, COUNTER_STRICT, &why);
@@ -135,7 +136,7 @@ static void the_meter_opens_the_vectors(void **state)
     struct bytes sig = UNHEX(SIG_VECTOR);
     struct envelope e;
     struct signal s;
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     assert_ok(envelope_parse(cmd, &e));
@@ -234,7 +235,7 @@ static void any_changed_bit_is_refused(void **state)
     before = l.collector;
     assert_ok(envelope_parse(buf_bytes(&l.frame), &good));
     for (size_t bit = 0; bit < 8 * l.frame.len; bit++) {
-        enum refusal why = REFUSED_NOT;
+        enum session_refusal why = REFUSED_NOT;
         l.frame.ptr[bit / 8] ^= (uint8_t)(1 << bit % 8);
         err e = open_frame(&l, &l.collector, COUNTER_WINDOW, &why);
         assert_true(e.code == ERR_AUTH || e.code == ERR_PROTO);
@@ -247,7 +248,7 @@ static void any_changed_bit_is_refused(void **state)
         assert_memory_equal(&l.collector, &before, sizeof before);
         l.frame.ptr[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
-    enum refusal why;
+    enum session_refusal why;
     assert_ok(open_frame(&l, &l.collector, COUNTER_WINDOW, &why));
     assert_int_equal(why, REFUSED_NOT);
 }
@@ -323,7 +324,7 @@ static void the_meter_accepts_only_higher_counters(void **state)
 static void a_forged_high_counter_moves_no_window(void **state)
 {
     AUTO(link_done) struct link l = link_new();
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     assert_int_equal(arrive(&l, 1), REFUSED_NOT);
@@ -348,7 +349,7 @@ static void another_epoch_is_refused(void **state)
 static void another_meter_is_refused(void **state)
 {
     AUTO(link_done) struct link l = link_new();
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     seal_signal(&l, &l.meter, 1);
@@ -360,7 +361,7 @@ static void another_meter_is_refused(void **state)
 static void a_frame_sent_back_does_not_open(void **state)
 {
     AUTO(link_done) struct link l = link_new();
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     seal_signal(&l, &l.meter, 1);
@@ -373,7 +374,7 @@ static void a_clear_or_cut_frame_is_no_sealed_one(void **state)
     AUTO(link_done) struct link l = link_new();
     uint8_t out[ENVELOPE_BODY_BYTES_MAX];
     struct envelope e;
-    enum refusal why;
+    enum session_refusal why;
 
     (void)state;
     seal_signal(&l, &l.meter, 1);
@@ -399,10 +400,11 @@ static void a_clear_or_cut_frame_is_no_sealed_one(void **state)
 static void every_refusal_has_a_name_of_its_own(void **state)
 {
     (void)state;
-    assert_string_equal(refusal_name(REFUSED_LOWERED), "lowered");
+    assert_string_equal(session_refusal_name(REFUSED_LOWERED), "lowered");
     for (int i = 0; i < REFUSED_COUNT; i++) {
         for (int j = 0; j < i; j++) {
-            assert_string_not_equal(refusal_name((enum refusal)i), refusal_name((enum refusal)j));
+            assert_string_not_equal(session_refusal_name((enum session_refusal)i),
+                                    session_refusal_name((enum session_refusal)j));
         }
     }
 }

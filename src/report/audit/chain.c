@@ -31,7 +31,7 @@ static bool check_link(struct audit *a, const struct seal *s, const struct seal 
 {
     struct digest want = seal_hash(before);
     struct digest own = seal_hash(s);
-    struct place where = AT_DAY(s->start_s);
+    struct finding_place where = AT_DAY(s->start_s);
     bool good = true;
 
     if (digest_equal(&own, &want)) {
@@ -47,7 +47,7 @@ static bool check_link(struct audit *a, const struct seal *s, const struct seal 
         good = false;
     }
     if (s->first != before->last + 1) {
-        found_values(a, E301, (struct place){ before->last + INT64_C(1), s->start_s },
+        found_values(a, E301, (struct finding_place){ before->last + INT64_C(1), s->start_s },
                      before->last + INT64_C(1), s->first, "sequences between two seals");
     }
     if (s->key_epoch != before->key_epoch || s->alg != before->alg ||

@@ -6,7 +6,8 @@
 
 #include "report/audit/inside.h"
 
-static struct finding finding_at(const struct audit *a, enum audit_code code, struct place where)
+static struct finding finding_at(const struct audit *a, enum audit_code code,
+                                 struct finding_place where)
 {
     struct finding f = { .code = (uint16_t)code,
                          .meter = a->has_bill ? a->bill.meter.id : 0,
@@ -20,7 +21,8 @@ static struct finding finding_at(const struct audit *a, enum audit_code code, st
     return f;
 }
 
-void found(struct audit *a, enum audit_code code, struct place where, const char *format, ...)
+void found(struct audit *a, enum audit_code code, struct finding_place where, const char *format,
+           ...)
 {
     struct finding f = finding_at(a, code, where);
     va_list args;
@@ -31,8 +33,8 @@ void found(struct audit *a, enum audit_code code, struct place where, const char
     findings_add(a->out, &f);
 }
 
-void found_values(struct audit *a, enum audit_code code, struct place where, int64_t expected,
-                  int64_t value, const char *text)
+void found_values(struct audit *a, enum audit_code code, struct finding_place where,
+                  int64_t expected, int64_t value, const char *text)
 {
     struct finding f = finding_at(a, code, where);
 
@@ -42,7 +44,7 @@ void found_values(struct audit *a, enum audit_code code, struct place where, int
     findings_add(a->out, &f);
 }
 
-void found_digests(struct audit *a, enum audit_code code, struct place where,
+void found_digests(struct audit *a, enum audit_code code, struct finding_place where,
                    const struct digest *expected, const struct digest *value, const char *text)
 {
     struct finding f = finding_at(a, code, where);

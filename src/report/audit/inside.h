@@ -31,19 +31,19 @@ struct audit {
     size_t reading_count;
 };
 
-struct place { /* where: both may be FINDING_NO_PLACE */
+struct finding_place { /* where: both may be FINDING_NO_PLACE */
     int64_t sequence;
     int64_t at_s; /* UTC */
 };
-#define NOWHERE ((struct place){ FINDING_NO_PLACE, FINDING_NO_PLACE })
-#define AT_SEQUENCE(n) ((struct place){ (int64_t)(n), FINDING_NO_PLACE })
-#define AT_DAY(s) ((struct place){ FINDING_NO_PLACE, (int64_t)(s) })
+#define NOWHERE ((struct finding_place){ FINDING_NO_PLACE, FINDING_NO_PLACE })
+#define AT_SEQUENCE(n) ((struct finding_place){ (int64_t)(n), FINDING_NO_PLACE })
+#define AT_DAY(s) ((struct finding_place){ FINDING_NO_PLACE, (int64_t)(s) })
 
-void found(struct audit *a, enum audit_code code, struct place where, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-void found_values(struct audit *a, enum audit_code code, struct place where, int64_t expected,
-                  int64_t value, const char *text);
-void found_digests(struct audit *a, enum audit_code code, struct place where,
+void found(struct audit *a, enum audit_code code, struct finding_place where, const char *format,
+           ...) __attribute__((format(printf, 4, 5)));
+void found_values(struct audit *a, enum audit_code code, struct finding_place where,
+                  int64_t expected, int64_t value, const char *text);
+void found_digests(struct audit *a, enum audit_code code, struct finding_place where,
                    const struct digest *expected, const struct digest *value, const char *text);
 
 /* form.c: canonical form, schema, hashes of bill, tariff and calendar */

@@ -95,7 +95,8 @@ static void drop_doubles(struct audit *a)
         const struct reading *r = &a->readings[i];
         if (kept > 0 && r->record.sequence == a->readings[kept - 1].record.sequence) {
             bool same = digest_equal(&r->leaf, &r[-1].leaf);
-            found(a, same ? E302 : E303, (struct place){ r->record.sequence, r->record.end_s },
+            found(a, same ? E302 : E303,
+                  (struct finding_place){ r->record.sequence, r->record.end_s },
                   same ? "the reading is there twice" : "two different readings of one sequence");
             continue;
         }
@@ -126,7 +127,7 @@ err audit_readings_read(struct audit *a)
 
 static void check_claim(struct audit *a, const struct reading *r)
 {
-    struct place where = { r->record.sequence, r->record.end_s };
+    struct finding_place where = { r->record.sequence, r->record.end_s };
 
     if (r->record.meter != a->bill.meter.id) {
         found(a, E204, where, "a reading of meter %016" PRIx64, r->record.meter);
@@ -139,7 +140,7 @@ static void check_claim(struct audit *a, const struct reading *r)
 static void check_place(struct audit *a, const struct reading *r)
 {
     const struct record *rec = &r->record;
-    struct place where = { rec->sequence, rec->end_s };
+    struct finding_place where = { rec->sequence, rec->end_s };
     bool inside = rec->end_s > a->bill.start_s && rec->end_s <= a->bill.end_s;
 
     if (rec->interval_s != a->bill.parameters.interval_s) {
@@ -164,7 +165,7 @@ static void check_step(struct audit *a, const struct record *now, const struct r
 {
     const uint16_t excused =
         STATUS_CLOCK_UNSET | STATUS_CLOCK_STEPPED | STATUS_POWER_LOST | STATUS_PARTIAL;
-    struct place where = { now->sequence, now->end_s };
+    struct finding_place where = { now->sequence, now->end_s };
     int64_t step = (int64_t)now->end_s - before->end_s;
     int64_t want = (int64_t)(now->sequence - before->sequence) * now->interval_s;
 
@@ -207,7 +208,7 @@ static int64_t first_missing(const struct seal *s, const struct reading *r, size
 
 static void check_day(struct audit *a, const struct seal *s, const struct reading *r, size_t count)
 {
-    struct place where = { FINDING_NO_PLACE, s->start_s };
+    struct finding_place where = { FINDING_NO_PLACE, s->start_s };
 
     if (count == s->count) {
         return;
@@ -331,7 +332,7 @@ void audit_estimates(struct audit *a)
     for (size_t i = 0; i < a->reading_count; i++) {
         const struct record *r = &a->readings[i].record;
         if ((r->status & STATUS_ESTIMATED) != 0 && !listed(a, r->sequence)) {
-            found(a, E502, (struct place){ r->sequence, r->end_s },
+            found(a, E502, (struct finding_place){ r->sequence, r->end_s },
                   "an estimated reading without its rule");
         }
     }

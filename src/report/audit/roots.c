@@ -20,8 +20,8 @@ static void compare_leaves(struct audit *a, const struct seal *s, const struct r
         struct digest then;
         memcpy(then.octets, leaves + i * DIGEST_BYTES, DIGEST_BYTES);
         if (!digest_equal(&then, &r[i].leaf)) {
-            found_digests(a, E401, (struct place){ r[i].record.sequence, s->start_s }, &then,
-                          &r[i].leaf, "the reading is not the one that was billed");
+            found_digests(a, E401, (struct finding_place){ r[i].record.sequence, s->start_s },
+                          &then, &r[i].leaf, "the reading is not the one that was billed");
         }
     }
 }
@@ -145,8 +145,9 @@ static void check_day_end(struct audit *a, const struct seal *s, const struct re
     bool below = s->e_act < last->e_act || s->e_ind < last->e_ind || s->e_cap < last->e_cap;
 
     if (below || (whole && !equal)) {
-        found_values(a, E404, (struct place){ last->sequence, s->start_s }, (int64_t)s->e_act,
-                     (int64_t)last->e_act, "the day's last reading does not meet its seal");
+        found_values(a, E404, (struct finding_place){ last->sequence, s->start_s },
+                     (int64_t)s->e_act, (int64_t)last->e_act,
+                     "the day's last reading does not meet its seal");
     }
 }
 
@@ -163,8 +164,8 @@ static void check_differences(struct audit *a)
             continue;
         }
         if (r->e_act < before.e_act || r->e_ind < before.e_ind || r->e_cap < before.e_cap) {
-            found_values(a, E405, (struct place){ r->sequence, r->end_s }, (int64_t)before.e_act,
-                         (int64_t)r->e_act, "a register went back");
+            found_values(a, E405, (struct finding_place){ r->sequence, r->end_s },
+                         (int64_t)before.e_act, (int64_t)r->e_act, "a register went back");
         }
         if (last_of_day && a->readings[i].day != DAY_NONE) {
             check_day_end(a, &a->seals[a->readings[i].day].seal, r);
