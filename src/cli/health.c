@@ -67,14 +67,3 @@ struct service_health health_of(const struct place *p, const struct installed_se
     }
     return h;
 }
-
-err health_metrics(const struct place *p, const struct installed_service *s, struct buf *out)
-{
-    unsigned status = 0;
-
-    TRY(ask(p, s, "/metrics", &status, out));
-    if (status != 200) {
-        FAIL(ERR_IO, "%s: /metrics answers %u", s->name, status);
-    }
-    return OK;
-}

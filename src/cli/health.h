@@ -13,7 +13,3 @@ struct service_health {
 
 /* Asks one service; never fails: silence is "not alive". At most two seconds. */
 struct service_health health_of(const struct place *p, const struct installed_service *s);
-
-/* Appends /metrics of a service. */
-err health_metrics(const struct place *p, const struct installed_service *s, struct buf *out)
-    MUST_USE;

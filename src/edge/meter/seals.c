@@ -140,13 +140,3 @@ void seals_ack(struct seals *s, uint32_t end_s)
         seals_done(s);
     }
 }
-
-const struct sealed_day *seals_find(const struct seals *s, uint32_t end_s)
-{
-    for (uint32_t i = 0; i < s->day_count; i++) {
-        if (s->days[i].seal.end_s >= end_s) {
-            return &s->days[i];
-        }
-    }
-    return NULL;
-}

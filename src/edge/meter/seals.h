@@ -51,5 +51,3 @@ err seals_close(struct seals *s, uint32_t sequence, const struct meter_registers
 
 /* All days that end at or before `end_s` are stored. */
 void seals_ack(struct seals *s, uint32_t end_s);
-/* The unacknowledged day that ends at or first after `end_s`; NULL if there is none. */
-const struct sealed_day *seals_find(const struct seals *s, uint32_t end_s);

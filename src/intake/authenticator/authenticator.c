@@ -123,7 +123,7 @@ bool authenticator_send_down(struct authenticator *a, uint64_t link, struct byte
 
 /* --- the uplink --- */
 
-bool authenticator_is_blocked(const struct authenticator *a)
+static bool is_blocked(const struct authenticator *a)
 {
     return a->uplink == 0 || a->up.full;
 }
@@ -142,12 +142,12 @@ static void hold_all(struct authenticator *a, bool on)
     }
 }
 
-void authenticator_flush_up(struct authenticator *a)
+static void flush_up(struct authenticator *a)
 {
     if (a->uplink != 0) {
         outlet_flush(&a->up, &a->host, a->uplink);
     }
-    if (authenticator_is_blocked(a)) {
+    if (is_blocked(a)) {
         hold_all(a, true);
     }
 }
@@ -156,7 +156,7 @@ err authenticator_send_up(struct authenticator *a, const struct intake_message *
 {
     TRY(intake_encode(m, outlet_buf(&a->up)));
     if (outlet_is_long(&a->up)) {
-        authenticator_flush_up(a);
+        flush_up(a);
     }
     return OK;
 }
@@ -231,7 +231,7 @@ static err take_up(void *arg, struct bytes *in)
     struct envelope e;
     struct bytes frame;
 
-    if (authenticator_is_blocked(a)) {
+    if (is_blocked(a)) {
         FAIL(ERR_AGAIN, "the collector takes nothing now");
     }
     TRY(frames_take(&l->guard, a->now_us, in, &e, &frame));
@@ -245,7 +245,7 @@ static err take_up(void *arg, struct bytes *in)
 static err octets_up(struct authenticator *a, struct agg_link *l, struct bytes in)
 {
     err e = inlet_run(&l->inlet, a->now_us, in, take_up, l);
-    authenticator_flush_up(a);
+    flush_up(a);
     if (l->inlet.begun_us != 0) {
         authenticator_wake_in(a, PIECES_US);
     }
@@ -260,7 +260,7 @@ static void resume(struct authenticator *a)
     struct agg_link *l, *after;
 
     HASH_ITER(hh, a->links, l, after) {
-        if (authenticator_is_blocked(a)) {
+        if (is_blocked(a)) {
             return;
         }
         uint64_t id = l->id;
@@ -272,7 +272,7 @@ static void resume(struct authenticator *a)
             a->host.close(a->host.self, id);
         }
     }
-    if (!authenticator_is_blocked(a)) {
+    if (!is_blocked(a)) {
         hold_all(a, false);
     }
 }
@@ -345,7 +345,7 @@ static err take_down(void *arg, struct bytes *in)
 static err octets_down(struct authenticator *a, struct bytes in)
 {
     err e = inlet_run(&a->up_inlet, a->now_us, in, take_down, a);
-    authenticator_flush_up(a);
+    flush_up(a);
     return e;
 }
 
@@ -356,7 +356,7 @@ static err opened_up(struct authenticator *a, uint64_t id)
     a->uplink = id;
     a->up.full = false;
     authenticator_ask_again(a);
-    authenticator_flush_up(a);
+    flush_up(a);
     resume(a);
     return OK;
 }
@@ -376,7 +376,7 @@ static err opened_down(struct authenticator *a, uint64_t id)
         mem_give(l);
         FAIL(ERR_LIMIT, "no memory for a link");
     }
-    if (authenticator_is_blocked(a)) {
+    if (is_blocked(a)) {
         a->holding = true;
         a->host.hold(a->host.self, id, true);
     }
@@ -437,7 +437,7 @@ static void ready(void *core, uint64_t now_us, uint64_t link)
     }
     if (link == a->uplink) {
         a->up.full = false;
-        authenticator_flush_up(a);
+        flush_up(a);
         resume(a);
     }
     authenticator_flush_down(a);
@@ -489,10 +489,10 @@ static void tick(void *core, uint64_t now_us)
     a->now_us = now_us;
     bool pieces = sweep_links(a);
     /* A blocked uplink cannot be told of sessions that end: they end later then. */
-    if (now_us >= a->sweep_us && !authenticator_is_blocked(a)) {
+    if (now_us >= a->sweep_us && !is_blocked(a)) {
         a->sweep_us = now_us + SWEEP_US;
         sweep_sessions(a);
-        authenticator_flush_up(a);
+        flush_up(a);
     }
     authenticator_wake_in(a, pieces ? PIECES_US : a->others ? SWEEP_US : QUIET_US);
     authenticator_flush_down(a);

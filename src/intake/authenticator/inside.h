@@ -81,8 +81,6 @@ struct authenticator {
 };
 
 struct agg_link *agg_link_find(const struct authenticator *a, uint64_t id);
-bool authenticator_is_blocked(const struct authenticator *a); /* the collector takes nothing now */
-void authenticator_flush_up(struct authenticator *a);
 void authenticator_flush_down(struct authenticator *a); /* at the end of each call */
 
 void authenticator_wake_in(struct authenticator *a, uint64_t us); /* no later than that */

@@ -410,11 +410,6 @@ size_t collector_meters(const struct collector *c)
     return HASH_COUNT(c->meters);
 }
 
-bool collector_is_holding(const struct collector *c)
-{
-    return c->holding;
-}
-
 uint32_t collector_mark(const struct collector *c, uint64_t meter)
 {
     const struct meter *m = meters_find(c, meter);

@@ -73,6 +73,5 @@ bool collector_flush(struct collector *c, uint64_t now_us);
 const uint64_t *collector_counts(const struct collector *c);
 size_t collector_meters(const struct collector *c);
 size_t collector_batches(const struct collector *c); /* under way */
-bool collector_is_holding(const struct collector *c);
 /* The acknowledged mark of a meter; 0 when it is not known yet. For tests and status. */
 uint32_t collector_mark(const struct collector *c, uint64_t meter);

@@ -2,6 +2,7 @@
 #include "lib/base/buf.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ err buf_string(struct buf *b, const char *s)
     return buf_append(b, bytes_of_string(s));
 }
 
-err buf_vprintf(struct buf *b, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static err print(struct buf *b, const char *fmt, va_list args)
 {
     va_list again;
 
@@ -135,7 +136,7 @@ err buf_printf(struct buf *b, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    err e = buf_vprintf(b, fmt, args);
+    err e = print(b, fmt, args);
     va_end(args);
     return e;
 }

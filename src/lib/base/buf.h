@@ -8,8 +8,6 @@
  * buffer as it was. */
 #pragma once
 
-#include <stdarg.h>
-
 #include "lib/base/bytes.h"
 
 struct buf {
@@ -33,8 +31,6 @@ err buf_u32(struct buf *b, uint32_t v) MUST_USE;
 err buf_u64(struct buf *b, uint64_t v) MUST_USE;
 err buf_string(struct buf *b, const char *s) MUST_USE; /* without its NUL */
 err buf_printf(struct buf *b, const char *fmt, ...) MUST_USE __attribute__((format(printf, 2, 3)));
-err buf_vprintf(struct buf *b, const char *fmt, va_list args) MUST_USE
-    __attribute__((format(printf, 2, 0)));
 
 /* Drops `count` octets from the front; the rest moves there. */
 void buf_consume(struct buf *b, size_t count);

@@ -123,4 +123,3 @@ void http_exchange_flush(struct http_exchange *x);
 void http_exchange_refuse(struct http_exchange *x, unsigned status, const char *code,
                           const char *message);
 void http_conn_answered(struct http_conn *c); /* an exchange was answered */
-const char *http_status_reason(unsigned status);

@@ -144,7 +144,7 @@ static const struct {
     { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
 };
 
-const char *http_status_reason(unsigned status)
+static const char *status_reason(unsigned status)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].status == status) {
@@ -190,7 +190,7 @@ static err head_build(struct http_exchange *x, unsigned status, const char *cont
                       enum framing framing, size_t length, struct buf *b)
 {
     buf_clear(b);
-    TRY(buf_printf(b, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, http_status_reason(status),
+    TRY(buf_printf(b, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, status_reason(status),
                    date_text(x->conn->site)));
     if (!bodyless(status)) {
         if (content_type != NULL) {

@@ -382,34 +382,3 @@ void stream_set_arg(struct stream *s, void *arg)
 {
     s->arg = arg;
 }
-
-void *stream_arg(const struct stream *s)
-{
-    return s->arg;
-}
-
-void stream_peer_address(const struct stream *s, char out[STREAM_ADDRESS_BYTES])
-{
-    struct sockaddr_storage at = { 0 };
-    int size = sizeof at;
-    char host[INET6_ADDRSTRLEN] = "";
-    unsigned port = 0;
-
-    snprintf(out, STREAM_ADDRESS_BYTES, "unknown");
-    if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&at, &size) != 0) {
-        return;
-    }
-    if (at.ss_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, &at, sizeof in);
-        uv_ip4_name(&in, host, sizeof host);
-        port = ntohs(in.sin_port);
-        snprintf(out, STREAM_ADDRESS_BYTES, "%s:%u", host, port);
-    } else if (at.ss_family == AF_INET6) {
-        struct sockaddr_in6 in;
-        memcpy(&in, &at, sizeof in);
-        uv_ip6_name(&in, host, sizeof host);
-        port = ntohs(in.sin6_port);
-        snprintf(out, STREAM_ADDRESS_BYTES, "[%s]:%u", host, port);
-    }
-}

@@ -66,8 +66,3 @@ void stream_close(struct stream *s); /* sends what is queued, then ends; `closed
 void stream_abort(struct stream *s); /* ends now */
 
 void stream_set_arg(struct stream *s, void *arg); /* accepted streams begin with the listener's */
-void *stream_arg(const struct stream *s);
-
-#define STREAM_ADDRESS_BYTES 64
-/* "127.0.0.1:40312", for logs. */
-void stream_peer_address(const struct stream *s, char out[STREAM_ADDRESS_BYTES]);

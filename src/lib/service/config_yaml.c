@@ -2,6 +2,7 @@
 #include "lib/service/config_yaml.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static void on_log(cyaml_log_t level, void *context, const char *format, va_list
     }
 }
 
-void config_known_keys(const struct settings *s, char *out, size_t size)
+static void known_keys(const struct settings *s, char *out, size_t size)
 {
     size_t len = 0;
 
@@ -89,7 +90,7 @@ static err fail_unknown(const struct settings *s, struct bytes text, const char 
 {
     char known[1024];
 
-    config_known_keys(s, known, sizeof known);
+    known_keys(s, known, sizeof known);
     FAIL(ERR_PROTO, "%s: line %u: unknown setting '%.64s'; known are %s", name,
          line_of_key(text, key, false), key, known);
 }

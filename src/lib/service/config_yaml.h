@@ -10,8 +10,5 @@
 /* Gives a text for each setting that the file has (from mem_take), NULL for the others; `texts`
  * has s->count entries. Errors name file, line where known, and key. */
 err config_yaml_read(const struct settings *s, const char *path, char **texts) MUST_USE;
-err config_yaml_parse(const struct settings *s, struct bytes text, const char *name, char **texts)
-    MUST_USE;
-
-/* "listen, cache_bytes, ...": for errors about unknown keys. */
-void config_known_keys(const struct settings *s, char *out, size_t size);
+err config_yaml_parse(const struct settings *s, struct bytes text, const char *name,
+                      char **texts) MUST_USE;

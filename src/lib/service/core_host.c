@@ -340,11 +340,6 @@ unsigned core_host_port(const struct core_host *h)
     return h->listener != NULL ? stream_listener_port(h->listener) : 0;
 }
 
-size_t core_host_links(const struct core_host *h)
-{
-    return HASH_COUNT(h->links);
-}
-
 bool core_host_uplink_is_open(const struct core_host *h)
 {
     return h->uplink != NULL;

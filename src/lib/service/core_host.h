@@ -31,7 +31,6 @@ const struct host *core_host_host(const struct core_host *h);
 /* Listens and connects. ERR_CONFLICT: the port is in use. */
 err core_host_start(struct core_host *h, void *core) MUST_USE;
 unsigned core_host_port(const struct core_host *h); /* 0 without a listener */
-size_t core_host_links(const struct core_host *h);
 bool core_host_uplink_is_open(const struct core_host *h);
 
 /* Ends all links and forgets the core: nothing is called on it any more. `done` is called once, when

@@ -124,7 +124,7 @@ void kvs_nonce_counter(uint64_t counter, uint8_t out[AEAD_NONCE_BYTES])
     store_u64(out + 4, counter);
 }
 
-void kvs_block_aad(const struct kvs_block *b, uint8_t out[KVS_BLOCK_AAD_BYTES])
+static void block_aad(const struct kvs_block *b, uint8_t out[KVS_BLOCK_AAD_BYTES])
 {
     memset(out, 0, KVS_BLOCK_AAD_BYTES);
     memcpy(out, "MSBK", 4);
@@ -145,7 +145,7 @@ err kvs_block_seal(struct aead *a, const struct key *file_key, const struct kvs_
 {
     uint8_t aad[KVS_BLOCK_AAD_BYTES], nonce[AEAD_NONCE_BYTES];
 
-    kvs_block_aad(b, aad);
+    block_aad(b, aad);
     kvs_nonce_counter(b->index, nonce);
     return aead_seal(a, file_key, nonce, BYTES_OF(aad), (struct bytes){ plain, b->plain_len }, out);
 }
@@ -155,7 +155,7 @@ err kvs_block_open(struct aead *a, const struct key *file_key, const struct kvs_
 {
     uint8_t aad[KVS_BLOCK_AAD_BYTES], nonce[AEAD_NONCE_BYTES];
 
-    kvs_block_aad(b, aad);
+    block_aad(b, aad);
     kvs_nonce_counter(b->index, nonce);
     return aead_open(a, file_key, nonce, BYTES_OF(aad),
                      (struct bytes){ sealed, b->plain_len + AEAD_TAG_BYTES }, out);

@@ -71,7 +71,6 @@ struct kvs_block {
     uint32_t shard;
 };
 
-void kvs_block_aad(const struct kvs_block *b, uint8_t out[KVS_BLOCK_AAD_BYTES]);
 /* Nonce: the block's index under the file's key. `out` has plain_len + 16 octets. */
 err kvs_block_seal(struct aead *a, const struct key *file_key, const struct kvs_block *b,
                    const uint8_t *plain, uint8_t *out) MUST_USE;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/billing/documents.h"
 
-#include <cyaml/cyaml.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cyaml/cyaml.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"

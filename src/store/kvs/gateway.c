@@ -68,7 +68,7 @@ struct ask *ask_begin(struct gateway *g, struct http_exchange *x, enum verb verb
     return a;
 }
 
-void ask_free(struct ask *a)
+static void ask_free(struct ask *a)
 {
     if (a->exchange != NULL) {
         http_set_user(a->exchange, NULL);

@@ -59,7 +59,6 @@ struct ask {
 struct ask *ask_new(struct gateway *g, struct http_exchange *x, enum verb verb);
 /* The same where the body is there already; NULL: answered. */
 struct ask *ask_begin(struct gateway *g, struct http_exchange *x, enum verb verb);
-void ask_free(struct ask *a);
 /* Notes a refusal, unless there is one; `field` may be NULL. */
 void ask_refuse_later(struct ask *a, enum refusal r, const char *field);
 /* Answers with the refusal and frees. */

@@ -78,7 +78,7 @@ static const enum refusal by_status[KV_STATUS_COUNT] = {
     [KV_TOO_MANY] = REFUSE_SPACES,
 };
 
-const char *refusal_code(enum refusal r)
+static const char *refusal_code(enum refusal r)
 {
     assert(r > REFUSE_NOTHING && r < REFUSE_COUNT);
     return table[r].code;
@@ -128,7 +128,8 @@ err refusal_write(enum refusal r, const struct refusal_detail *detail, bool leav
     return leave_open ? OK : buf_u8(out, '}');
 }
 
-void refusal_headers(struct http_exchange *x, enum refusal r)
+/* Headers that belong to a refusal. */
+static void refusal_headers(struct http_exchange *x, enum refusal r)
 {
     unsigned status = refusal_status(r);
 

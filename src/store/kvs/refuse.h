@@ -44,7 +44,6 @@ struct refusal_detail {
     uint32_t op;         /* of a batch */
 };
 
-const char *refusal_code(enum refusal r);
 unsigned refusal_status(enum refusal r);
 enum refusal refusal_of(enum kv_status status); /* not of KV_OK */
 
@@ -53,5 +52,3 @@ err refusal_write(enum refusal r, const struct refusal_detail *detail, bool leav
                   struct buf *out) MUST_USE;
 /* Answers the exchange. `detail` may be NULL. */
 void refuse(struct http_exchange *x, enum refusal r, const struct refusal_detail *detail);
-/* Headers that belong to a refusal: Retry-After, WWW-Authenticate. */
-void refusal_headers(struct http_exchange *x, enum refusal r);

@@ -537,11 +537,6 @@ void volume_mem_objects_full(struct volume_mem *m, bool full)
     pthread_mutex_unlock(&m->lock);
 }
 
-bool volume_mem_stopped(const struct volume_mem *m)
-{
-    return m->stopped;
-}
-
 long volume_mem_ops(const struct volume_mem *m)
 {
     return m->ops;

@@ -29,7 +29,6 @@ void volume_mem_anchor(struct volume_mem *m, bool on); /* off at first */
 void volume_mem_fault_at(struct volume_mem *m, long n, enum volume_mem_fault fault, bool sticky);
 /* No room for objects, while the log, made beforehand, still takes what comes. */
 void volume_mem_objects_full(struct volume_mem *m, bool full);
-bool volume_mem_stopped(const struct volume_mem *m);
 long volume_mem_ops(const struct volume_mem *m); /* writing operations so far */
 
 /* A power cut and a new start: what was not durable is gone, deletions may be undone. */
