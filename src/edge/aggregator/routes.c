@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge/aggregator/routes.h"
 
+#include <assert.h>
+
 #include <utlist.h>
 
 #include "lib/base/map.h"
@@ -27,6 +29,7 @@ static void drop(struct routes *r, struct route *route)
 {
     DL_DELETE(route->owner->oldest, route);
     route->owner->count--;
+    assert(r->by_meter != NULL);
     HASH_DEL(r->by_meter, route);
     r->count--;
     mem_give(route);

@@ -341,7 +341,7 @@ static err read_start(const struct parse *p, const struct line *l, int64_t *out)
 static err read_row(const struct parse *p, const struct line *l, struct raw_row *out)
 {
     struct raw_row r = { .line = l->number };
-    int64_t kvar;
+    int64_t kvar = 0;
 
     if (l->count != p->field_count) {
         FAIL(ERR_PROTO, "line %zu: %zu columns, the header has %zu", l->number, l->count,

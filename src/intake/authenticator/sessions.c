@@ -58,6 +58,7 @@ static void other_drop(struct meter_session *m)
 
 static void drop(struct sessions *t, struct meter_session *m)
 {
+    assert(t->by_meter != NULL);
     other_drop(m);
     session_done(&m->current);
     HASH_DEL(t->by_meter, m);

@@ -188,7 +188,7 @@ err hex_decode(struct bytes in, uint8_t *out, size_t size)
         }
     }
     for (size_t i = 0; i < size; i++) {
-        out[i] = (uint8_t)(hex_digit(in.ptr[2 * i]) << 4 | hex_digit(in.ptr[2 * i + 1]));
+        out[i] = (uint8_t)(hex_digit(in.ptr[2 * i]) * 16 + hex_digit(in.ptr[2 * i + 1]));
     }
     return OK;
 }

@@ -388,7 +388,7 @@ void http_request_free(struct http_request *r)
 err http_call(struct http_client *c, const struct http_call *call, unsigned *out_status,
               struct buf *out_body)
 {
-    struct http_answer answer;
+    struct http_answer answer = { 0 };
 
     if (c->blocking == NULL) {
         TRY(http_request_new(c, &c->blocking));

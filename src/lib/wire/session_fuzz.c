@@ -42,7 +42,9 @@ static void fuzz_open(struct bytes in, enum counter_rule rule)
             assert(why == REFUSED_NOT && s.receive.counter >= e.counter);
             continue;
         }
-        assert(why != REFUSED_NOT && memcmp(&before, &s, sizeof s) == 0);
+        assert(why != REFUSED_NOT);
+        assert(s.receive.counter == before.receive.counter);
+        assert(s.receive.window == before.receive.window && s.epoch == before.epoch);
     }
 }
 

@@ -496,8 +496,10 @@ static err family_remove(struct kvs_db *d, const char *name)
     rocksdb_drop_column_family(d->db, d->families[i]->handle, &why);
     TRY(kvs_rocks_err(why));
     family_free(d->families[i]);
-    memmove(&d->families[i], &d->families[i + 1], (d->count - i - 1) * sizeof d->families[0]);
     d->count--;
+    for (; i < d->count; i++) {
+        d->families[i] = d->families[i + 1];
+    }
     return OK;
 }
 

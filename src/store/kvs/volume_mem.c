@@ -70,8 +70,10 @@ static void thing_forget(struct volume_mem *m, struct thing *t)
 {
     for (size_t i = 0; i < m->count; i++) {
         if (m->things[i] == t) {
-            memmove(&m->things[i], &m->things[i + 1], (m->count - i - 1) * sizeof t);
             m->count--;
+            for (; i < m->count; i++) {
+                m->things[i] = m->things[i + 1];
+            }
             thing_free(t);
             return;
         }

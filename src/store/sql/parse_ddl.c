@@ -65,7 +65,7 @@ static err numeric_size(struct parser *p, struct column_spec *c)
 
 static err varchar_size(struct parser *p, struct column_spec *c)
 {
-    uint64_t n;
+    uint64_t n = 0;
     bool open;
 
     TRY(parse_accept_sign(p, '(', &open));
