@@ -251,14 +251,17 @@ static void the_verdict_is_one_json_document(void **state)
 
     (void)state;
     verdict_init(&v, true);
+    v.from_bundles[0] = "utility";
+    v.from_bundles[1] = "terms";
     findings_add(&bad, &f);
-    assert_ok(verdict_add(&v, "a/b", &none));
-    assert_ok(verdict_add(&v, "c", &bad));
+    assert_ok(verdict_add(&v, "a/b", BYTES_LIT(""), &none));
+    assert_ok(verdict_add(&v, "c", BYTES_LIT(""), &bad));
     assert_ok(verdict_finish(&v, &out));
     assert_ok(buf_u8(&out, 0));
     assert_string_equal((char *)out.ptr,
-                        "{\"bundles\":2,\"clean\":1,\"unfinished\":0,\"findings\":[{\"bundle\":"
-                        "\"c\",\"meter\":\"0000000000000007\",\"code\":\"E301\",\"sequence\":17,"
+                        "{\"bundles\":2,\"clean\":1,\"unfinished\":0,\"from_bundles\":"
+                        "[\"utility\",\"terms\"],\"bills\":[],\"findings\":[{\"bundle\":\"c\","
+                        "\"meter\":\"0000000000000007\",\"code\":\"E301\",\"sequence\":17,"
                         "\"day\":\"2018-01-01\",\"expected\":\"96\",\"found\":\"95\",\"text\":"
                         "\"readings \\\"are\\\" missing\"}],\"counts\":{\"E301\":1}}\n");
     assert_int_equal(verdict_exit(&v), 30);

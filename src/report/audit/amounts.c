@@ -220,10 +220,12 @@ void audit_app(struct audit *a)
         found_digests(a, E802, NOWHERE, &a->bill.app.evidence, &evidence,
                       "the evidence is not the one the bill names");
     }
-    if (!a->files->present[AUDIT_APPROVED]) {
+    bool own = a->options->approved.len > 0;
+    if (!own && !a->files->present[AUDIT_APPROVED]) {
         return;
     }
-    err e = approved_find(a->files->octets[AUDIT_APPROVED], &a->bill.app.measurement, &known);
+    struct bytes approved = own ? a->options->approved : a->files->octets[AUDIT_APPROVED];
+    err e = approved_find(approved, &a->bill.app.measurement, &known);
     if (e.code) {
         found(a, e.code == ERR_CORRUPT ? E103 : E101, NOWHERE, "%s: %s", BUNDLE_APPROVED,
               err_text());

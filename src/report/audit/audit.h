@@ -36,9 +36,15 @@ struct audit_options {
     enum audit_level level;
     bool has_hash; /* the bill hash from the customer's paper */
     struct digest hash;
-    struct bytes
-        institute; /* what the auditor trusts; empty: the bundle's own, which proves less */
+    /* What the auditor has himself. Empty: the bundle's own, which proves less, since whoever made the
+     * bill chose it. */
+    struct bytes institute;
     struct bytes utility;
+    struct bytes revoked; /* list and its signature */
+    struct bytes revoked_signature;
+    struct bytes approved;
+    const struct digest *terms; /* hashes of all tariffs and calendars that he knows; NULL: any */
+    size_t term_count;
 };
 
 /* Adds to `out` and never stops at the first error. ERR_LIMIT: no memory, nothing is proved. */

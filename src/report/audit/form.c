@@ -68,6 +68,22 @@ static void check_hash(struct audit *a, enum audit_code code, const struct diges
     }
 }
 
+/* Whoever makes a bill could write a tariff for it. */
+static void check_known(struct audit *a, enum audit_code code, const struct digest *hash,
+                        const char *text)
+{
+    const struct audit_options *o = a->options;
+
+    for (size_t i = 0; i < o->term_count; i++) {
+        if (digest_equal(&o->terms[i], hash)) {
+            return;
+        }
+    }
+    if (o->terms != NULL) {
+        found(a, code, NOWHERE, "%s", text);
+    }
+}
+
 static void form_bill(struct audit *a)
 {
     struct bytes text = a->files->octets[AUDIT_BILL];
@@ -96,6 +112,7 @@ static void form_tariff(struct audit *a)
         return;
     }
     struct digest hash = tariff_hash(text);
+    check_known(a, E602, &hash, "the tariff is none of those that the auditor gave");
     err e = tariff_parse(text, &a->tariff);
     a->has_tariff = !e.code;
     if (e.code) {
@@ -115,6 +132,7 @@ static void form_calendar(struct audit *a)
         return;
     }
     struct digest hash = calendar_hash(text);
+    check_known(a, E603, &hash, "the calendar is none of those that the auditor gave");
     err e = calendar_parse(text, &a->calendar);
     a->has_calendar = !e.code;
     if (e.code) {

@@ -6,7 +6,7 @@
 
 #include "report/audit/inside.h"
 
-/* The auditor's own certificate where one is given, the bundle's otherwise. */
+/* The auditor's own file where one is given, the bundle's otherwise. */
 static struct bytes trusted(const struct audit *a, struct bytes given, enum audit_file file)
 {
     return given.len > 0 ? given : a->files->octets[file];
@@ -58,8 +58,8 @@ static err revoked_find(const json_t *doc, const struct digest *cert, bool *out,
         TRY(canon_field_digest(entry, "hash", &hash));
         TRY(json_field_int(entry, "from", 0, UINT32_MAX, &from));
         if (digest_equal(&hash, cert)) {
+            *out_from = *out && *out_from < from ? *out_from : from; /* the earliest counts */
             *out = true;
-            *out_from = from;
         }
     }
     return OK;
@@ -68,16 +68,19 @@ static err revoked_find(const json_t *doc, const struct digest *cert, bool *out,
 static void check_revoked(struct audit *a, const struct cert *cert, const struct public_key *issuer)
 {
     AUTO(json_freep) json_t *doc = NULL;
-    struct bytes text = a->files->octets[AUDIT_REVOKED];
+    bool own = a->options->revoked.len > 0;
+    struct bytes text = trusted(a, a->options->revoked, AUDIT_REVOKED);
+    struct bytes signature =
+        own ? a->options->revoked_signature : a->files->octets[AUDIT_REVOKED_SIGNATURE];
     struct digest signed_hash = sha256_domain("meterseal.revoked.v1", text);
     struct digest hash = cert_hash(cert);
     bool revoked = false;
     int64_t from = 0;
 
-    if (!a->files->present[AUDIT_REVOKED]) {
+    if (!own && !a->files->present[AUDIT_REVOKED]) {
         return;
     }
-    if (verify(issuer, DIGEST_VIEW(&signed_hash), a->files->octets[AUDIT_REVOKED_SIGNATURE]).code) {
+    if (verify(issuer, DIGEST_VIEW(&signed_hash), signature).code) {
         found(a, E203, NOWHERE, "the list of revoked certificates is not signed by the institute");
     }
     err e = canon_read(text, &doc);

@@ -124,3 +124,42 @@ void bundle_loaded_done(struct loaded *l)
         buf_done(&l->octets[i]);
     }
 }
+
+#define METER_DIGITS 16
+
+bool bundle_is_named(const char *name)
+{
+    return strlen(name) == METER_DIGITS && strspn(name, "0123456789abcdef") == METER_DIGITS;
+}
+
+/* The last part of a path, slashes behind it or not. */
+static void name_of(const char *dir, char out[METER_DIGITS + 2])
+{
+    size_t end = strlen(dir);
+
+    while (end > 0 && dir[end - 1] == '/') {
+        end--;
+    }
+    size_t from = end;
+    while (from > 0 && dir[from - 1] != '/') {
+        from--;
+    }
+    snprintf(out, METER_DIGITS + 2, "%.*s", (int)(end - from), dir + from);
+}
+
+void bundle_name_check(const char *dir, const struct bill *b, struct findings *out)
+{
+    struct finding f = { .code = E201, .meter = b->meter.id, .sequence = FINDING_NO_PLACE,
+                         .day_s = FINDING_NO_PLACE,
+                         .text = "the bundle bears the id of another meter than its bill" };
+    char id[METER_DIGITS + 1];
+    char name[METER_DIGITS + 2];
+
+    name_of(dir, name);
+    snprintf(id, sizeof id, "%016" PRIx64, b->meter.id);
+    if (bundle_is_named(name) && strcmp(name, id) != 0) {
+        snprintf(f.expected, sizeof f.expected, "%s", name);
+        snprintf(f.found, sizeof f.found, "%s", id);
+        findings_add(out, &f);
+    }
+}

@@ -1,59 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meterseal audit: the metrology institute's own tool. Files in, verdict out. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
-#include "lib/base/file.h"
 #include "lib/base/mem.h"
 #include "lib/base/options.h"
+#include "lib/wire/bundle.h"
 #include "report/audit/load.h"
+#include "report/audit/trust.h"
 #include "report/audit/verdict.h"
 
 #define EXIT_UNFINISHED 1
 #define EXIT_USAGE 2
-#define CERTIFICATE_BYTES_MAX (16u << 10)
 #define OUT_BYTES_MAX (512u << 20)
-#define METER_DIGITS 16
 #define NAMES_BYTES_MAX (64u << 20)
 
 static const char usage[] =
-    "usage: meterseal audit [--level L0|L1] [--institute CERT] [--utility CERT] [--hash HEX]\n"
-    "           [--json] BUNDLE... | --all DIR\n\n"
+    "usage: meterseal audit [--level L0|L1] [--institute CERT] [--utility CERT] [--terms DIR]\n"
+    "           [--revoked DIR] [--approved FILE] [--hash HEX] [--json] BUNDLE... | --all DIR\n\n"
     "Proves offline that a bill rests on every signed reading, each once, unchanged, and that "
     "every\n"
     "amount follows from them. A bundle is a folder as `meterseal bill run` writes it.\n"
     "  --all DIR    all bundles in DIR, or in its folders\n"
     "  --level      L0: arithmetic only; L1: everything (default)\n"
-    "  --institute  the root you trust, PEM; without it the bundle's own is taken, which proves "
-    "less\n"
-    "  --utility    the utility's certificate you trust, PEM; likewise\n"
+    "  --institute  the root you trust, PEM\n"
+    "  --utility    the utility's certificate you trust, PEM\n"
+    "  --terms      folder of the tariffs and calendars you know, canonical JSON\n"
+    "  --revoked    folder of the institute's newest list.json and list.sig\n"
+    "  --approved   the measurements of code you approve\n"
+    "               What you do not give is taken from the bundle, whose maker chose it.\n"
     "  --hash       the bill hash on the customer's paper, 64 hex digits; one bundle\n"
     "Exit status: 0 clean, 1 could not finish, 2 wrong usage, else the class of the worst "
     "finding:\n"
     "10 form, 20 keys, 30 completeness, 40 integrity, 50 estimates, 60 amounts, 80 code.\n";
 
 struct arguments {
-    const char *level, *institute, *utility, *hash, *all;
+    struct trust_paths trust;
+    const char *level, *hash, *all;
     bool json, help;
 };
 
 struct work {
     struct audit_options options;
-    struct buf institute, utility;
+    struct trust trust;
     struct loaded loaded;
     struct verdict verdict;
 };
 
 static void work_done(struct work *w)
 {
-    buf_done(&w->institute);
-    buf_done(&w->utility);
+    trust_done(&w->trust);
     bundle_loaded_done(&w->loaded);
     verdict_done(&w->verdict);
+}
+
+static err check_name(const char *dir, struct bytes text, struct findings *f)
+{
+    AUTO(mem_givep) struct bill *b = mem_take(sizeof *b);
+
+    if (b == NULL) {
+        FAIL(ERR_LIMIT, "no memory for a bill");
+    }
+    if (!bill_parse(text, b).code) {
+        bundle_name_check(dir, b, f);
+    }
+    return OK;
 }
 
 static err audit_one(struct work *w, const char *dir)
@@ -63,8 +79,10 @@ static err audit_one(struct work *w, const char *dir)
     if (bundle_load(dir, &w->loaded).code) {
         return verdict_unfinished(&w->verdict, dir);
     }
+    struct bytes text = w->loaded.files.octets[AUDIT_BILL];
     TRY(audit_bundle(&w->loaded.files, &w->options, &f));
-    return verdict_add(&w->verdict, dir, &f);
+    TRY(check_name(dir, text, &f));
+    return verdict_add(&w->verdict, dir, text, &f);
 }
 
 /* --- all bundles of a folder --- */
@@ -105,16 +123,22 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static err names_read(const char *dir, struct names *n)
+/* *is_dir: there is such a folder. One that cannot be read is an error, other files are not. */
+static err names_read(const char *dir, struct names *n, bool *is_dir)
 {
     DIR *d = opendir(dir);
     err e = OK;
 
+    *is_dir = d != NULL;
+    if (d == NULL && errno == ENOTDIR) {
+        return OK;
+    }
     if (d == NULL) {
-        FAIL(ERR_MISSING, "%s: no such folder", dir);
+        FAIL(ERR_MISSING, "%s: %s", dir, strerror(errno));
     }
     for (struct dirent *entry = readdir(d); entry != NULL && !e.code; entry = readdir(d)) {
-        e = entry->d_name[0] == '.' ? OK : names_add(n, entry->d_name);
+        bool self = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        e = self ? OK : names_add(n, entry->d_name);
     }
     closedir(d);
     if (!e.code && n->count > 0) {
@@ -123,9 +147,43 @@ static err names_read(const char *dir, struct names *n)
     return e;
 }
 
-static bool is_bundle_name(const char *name)
+static bool has_bill(const struct names *n)
 {
-    return strlen(name) == METER_DIGITS && strspn(name, "0123456789abcdef") == METER_DIGITS;
+    for (size_t i = 0; i < n->count; i++) {
+        if (strcmp(n->list[i], BUNDLE_BILL) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static err audit_folder(struct work *w, const char *dir, int depth);
+
+/* A folder with a bill is a bundle, whatever it is called; another one is looked into. What cannot be
+ * looked into is told: the auditor must not think that he has seen everything. */
+static err audit_entry(struct work *w, const char *path, int depth)
+{
+    AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
+    bool is_dir;
+
+    err e = names_read(path, &n, &is_dir);
+    if (e.code == ERR_LIMIT) {
+        return e;
+    }
+    if (e.code) {
+        return verdict_unfinished(&w->verdict, path);
+    }
+    if (!is_dir || n.count == 0) {
+        return OK;
+    }
+    if (has_bill(&n)) {
+        return audit_one(w, path);
+    }
+    if (depth == 0) {
+        err_set(__FILE__, __LINE__, "no bundle, and too deep to look into");
+        return verdict_unfinished(&w->verdict, path);
+    }
+    return audit_folder(w, path, depth - 1);
 }
 
 /* Bundles in `dir`; folders in it that are none are looked into, `depth` levels down. */
@@ -133,33 +191,22 @@ static err audit_folder(struct work *w, const char *dir, int depth)
 {
     AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
     char path[PATH_MAX];
+    bool is_dir;
 
-    TRY(names_read(dir, &n));
+    TRY(names_read(dir, &n, &is_dir));
+    if (!is_dir) {
+        FAIL(ERR_MISSING, "%s: no such folder", dir);
+    }
     for (size_t i = 0; i < n.count; i++) {
         if (snprintf(path, sizeof path, "%s/%s", dir, n.list[i]) >= (int)sizeof path) {
             FAIL(ERR_LIMIT, "%s/%s: path too long", dir, n.list[i]);
         }
-        if (is_bundle_name(n.list[i])) {
-            TRY(audit_one(w, path));
-        } else if (depth > 0 && audit_folder(w, path, depth - 1).code == ERR_LIMIT) {
-            return (err){ ERR_LIMIT };
-        }
+        TRY(bundle_is_named(n.list[i]) ? audit_one(w, path) : audit_entry(w, path, depth));
     }
     return OK;
 }
 
 /* --- arguments --- */
-
-static err certificate_read(const char *path, struct buf *out, struct bytes *view)
-{
-    out->max = CERTIFICATE_BYTES_MAX;
-    if (path == NULL) {
-        return OK;
-    }
-    TRY(file_read(path, out));
-    *view = buf_bytes(out);
-    return OK;
-}
 
 static err options_take(const struct arguments *a, struct work *w)
 {
@@ -175,8 +222,7 @@ static err options_take(const struct arguments *a, struct work *w)
         TRY(err_context(hex_decode(bytes_of_string(a->hash), w->options.hash.octets, DIGEST_BYTES),
                         "--hash"));
     }
-    TRY(certificate_read(a->institute, &w->institute, &w->options.institute));
-    return certificate_read(a->utility, &w->utility, &w->options.utility);
+    return OK;
 }
 
 static err audit_them(struct work *w, const struct arguments *a, int count, char **bundles)
@@ -205,13 +251,19 @@ static int usage_error(void)
 
 int main(int argc, char **argv)
 {
-    AUTO(work_done) struct work w = { .institute = { .max = CERTIFICATE_BYTES_MAX } };
+    AUTO(work_done) struct work w = { .options = { .level = AUDIT_L1 } };
     struct arguments a = { .json = false };
     int bundles = 0;
     const struct option_spec specs[] = {
-        { "level", NULL, &a.level },     { "institute", NULL, &a.institute },
-        { "utility", NULL, &a.utility }, { "hash", NULL, &a.hash },
-        { "all", NULL, &a.all },         { "json", &a.json, NULL },
+        { "level", NULL, &a.level },
+        { "institute", NULL, &a.trust.institute },
+        { "utility", NULL, &a.trust.utility },
+        { "terms", NULL, &a.trust.terms },
+        { "revoked", NULL, &a.trust.revoked },
+        { "approved", NULL, &a.trust.approved },
+        { "hash", NULL, &a.hash },
+        { "all", NULL, &a.all },
+        { "json", &a.json, NULL },
         { "help", &a.help, NULL },
     };
 
@@ -227,11 +279,11 @@ int main(int argc, char **argv)
         return usage_error();
     }
     verdict_init(&w.verdict, a.json);
-    err e = options_take(&a, &w);
-    if (e.code == ERR_PROTO) {
+    if (options_take(&a, &w).code) {
         return usage_error();
     }
-    if (e.code || audit_them(&w, &a, bundles, argv + 1).code) {
+    trust_gaps(&a.trust, w.verdict.from_bundles);
+    if (trust_read(&a.trust, &w.trust, &w.options).code || audit_them(&w, &a, bundles, argv + 1).code) {
         fprintf(stderr, "meterseal audit: %s\n", err_text());
         return EXIT_UNFINISHED;
     }
