@@ -209,11 +209,21 @@ static enum sql_right right_of(const struct statement *s)
     }
 }
 
+/* How many rows UPDATE and DELETE hit answers any question that their WHERE asks, so whoever may not
+ * read may do neither. */
+static bool is_allowed(const struct sql_run *r, const struct statement *s)
+{
+    bool looks = s->kind == STATEMENT_UPDATE || s->kind == STATEMENT_DELETE;
+
+    return run_allows(r, right_of(s), s->table.text) &&
+           (!looks || run_allows(r, SQL_READ, s->table.text));
+}
+
 static err check_right(struct sql_run *r)
 {
     const struct statement *s = &r->statement;
 
-    if (s->kind != STATEMENT_SHOW_TABLES && !run_allows(r, right_of(s), s->table.text)) {
+    if (s->kind != STATEMENT_SHOW_TABLES && !is_allowed(r, s)) {
         SQL_FAIL(&r->error, "42501", s->table.at, "permission denied for table %s", s->table.text);
     }
     return OK;

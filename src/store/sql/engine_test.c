@@ -625,6 +625,22 @@ static void what_is_not_allowed_is_refused_before_it_is_known_to_exist(void **st
     assert_int_equal(db->store->batches, 0);
 }
 
+/* "UPDATE 1" or "UPDATE 0" would tell the answer to any WHERE. */
+static void who_may_write_but_not_read_learns_nothing_by_counting(void **state)
+{
+    struct test_db *db = *state;
+
+    assert_command(db, RD, "CREATE TABLE");
+    db->read_denied = true;
+    assert_command(db, "INSERT INTO rd VALUES (1, 1, 2.5, 'x')", "INSERT 0 1");
+    assert_refused(db, "UPDATE rd SET note = 'y' WHERE m = 1 AND kwh > 2", "42501", 8);
+    assert_refused(db, "DELETE FROM rd WHERE m = 1 AND kwh > 2", "42501", 13);
+    assert_refused(db, "SELECT * FROM rd", "42501", 15);
+    db->read_denied = false;
+    assert_command(db, "UPDATE rd SET note = 'y' WHERE m = 1 AND kwh > 2", "UPDATE 1");
+    assert_command(db, "DELETE FROM rd WHERE m = 1 AND kwh > 2", "DELETE 1");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -659,6 +675,7 @@ int main(void)
         T(bounds_of_a_statement_are_told),
         T(parameters_take_the_place_of_literals),
         T(what_is_not_allowed_is_refused_before_it_is_known_to_exist),
+        T(who_may_write_but_not_read_learns_nothing_by_counting),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }

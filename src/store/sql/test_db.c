@@ -100,7 +100,9 @@ static bool allows(void *self, enum sql_right right, const char *table)
 {
     struct test_db *db = self;
 
-    (void)right;
+    if (db->read_denied && right == SQL_READ) {
+        return false;
+    }
     return db->denied == NULL || strcmp(db->denied, table) != 0;
 }
 

@@ -20,6 +20,7 @@ struct test_db {
     struct bytes next;
     uint64_t now_us;
     const char *denied; /* a table whose use is denied */
+    bool read_denied;   /* whatever only reads or looks is denied */
     bool full;          /* the reader does not keep up */
     bool ended;
 };
