@@ -193,17 +193,14 @@ static bool goes_down(uint8_t type)
 
 static void send_down(struct aggregator *a, uint64_t meter, struct bytes frame)
 {
-    uint64_t link;
+    uint64_t links[ROUTES_OF_METER_MAX];
+    size_t count = routes_find(&a->routes, meter, links);
 
-    if (!routes_find(&a->routes, meter, &link)) {
-        a->counts[AGGREGATOR_UNROUTED]++;
-        return;
+    a->counts[AGGREGATOR_UNROUTED] += count == 0;
+    for (size_t i = 0; i < count; i++) {
+        bool sent = !a->host.send(a->host.self, links[i], frame).code;
+        a->counts[sent ? AGGREGATOR_FRAMES_DOWN : AGGREGATOR_DOWN_FULL]++;
     }
-    if (a->host.send(a->host.self, link, frame).code) {
-        a->counts[AGGREGATOR_DOWN_FULL]++;
-        return;
-    }
-    a->counts[AGGREGATOR_FRAMES_DOWN]++;
 }
 
 static err take_down(void *arg, struct bytes *in)
@@ -393,5 +390,5 @@ size_t aggregator_links(const struct aggregator *a)
 
 size_t aggregator_meters(const struct aggregator *a)
 {
-    return a->routes.count;
+    return routes_meters(&a->routes);
 }

@@ -124,7 +124,7 @@ static void a_full_link_of_a_meter_does_not_stop_the_others(void **state)
     end(&f);
 }
 
-static void a_roaming_meter_is_answered_where_it_was_heard_last(void **state)
+static void a_roaming_meter_is_answered_wherever_it_was_heard(void **state)
 {
     struct fixture f;
     uint8_t raw[400];
@@ -135,9 +135,13 @@ static void a_roaming_meter_is_answered_where_it_was_heard_last(void **state)
     assert_ok(from(&f, MESH, frame(raw, ENVELOPE_SIG, 24, 1)));
     assert_ok(from(&f, MESH + 1, frame(raw, ENVELOPE_SIG, 24, 1)));
     assert_ok(from(&f, UP, frame(raw, ENVELOPE_CMD, 82, 1)));
-    assert_int_equal(fake_host_sent(&f.fake, MESH).len, 0);
+    assert_int_equal(fake_host_sent(&f.fake, MESH).len, 110);
     assert_int_equal(fake_host_sent(&f.fake, MESH + 1).len, 110);
     assert_int_equal(aggregator_counts(f.a)[AGGREGATOR_MOVED], 1);
+    aggregator_ops.closed(f.a, f.now_us, MESH);
+    assert_ok(from(&f, UP, frame(raw, ENVELOPE_CMD, 82, 1)));
+    assert_int_equal(fake_host_sent(&f.fake, MESH).len, 110);
+    assert_int_equal(fake_host_sent(&f.fake, MESH + 1).len, 220);
     end(&f);
 }
 
@@ -362,7 +366,7 @@ int main(void)
         cmocka_unit_test(a_frame_may_come_one_octet_at_a_time),
         cmocka_unit_test(a_frame_down_goes_to_the_link_of_its_meter),
         cmocka_unit_test(a_full_link_of_a_meter_does_not_stop_the_others),
-        cmocka_unit_test(a_roaming_meter_is_answered_where_it_was_heard_last),
+        cmocka_unit_test(a_roaming_meter_is_answered_wherever_it_was_heard),
         cmocka_unit_test(a_full_uplink_stops_reading_and_loses_nothing),
         cmocka_unit_test(a_lost_uplink_holds_frames_until_it_is_back),
         cmocka_unit_test(nothing_is_read_before_there_is_an_uplink),
