@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the steps of the demo share: the place, what was asked, and the figures of the last screen. */
+/* What the steps of the demo share: the place, what was asked, and the figures of the last
+ * screen. */
 #pragma once
 
 #include <jansson.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meterseal init: the development PKI, API keys, root key and settings of an embedded installation.
  *
- * Attestation comes later; until then the private keys of all services lie here in files (0600), and
- * everything that runs from such a directory says INSECURE. */
+ * Attestation comes later; until then the private keys of all services lie here in files (0600),
+ * and everything that runs from such a directory says INSECURE. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

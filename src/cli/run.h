@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running our own programs from the command line: waits, keeps what they print and what they used. */
+/* Running our own programs from the command line: waits, keeps what they print and what they
+ * used. */
 #pragma once
 
 #include "lib/base/buf.h"

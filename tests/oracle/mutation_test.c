@@ -151,8 +151,8 @@ static void trust_in_another_institute_or_utility_fails(void **state)
     free(s);
 }
 
-/* billing.md 11.2: each of sequence, registers and seals alone finds most cases. Here: without any
- * single class the manipulation is still found. */
+/* Each of sequence, registers and seals alone finds most cases; without any one of them the
+ * manipulation is still found. */
 static void a_dropped_reading_is_found_by_three_independent_checks(void **state)
 {
     static struct world w;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manipulations of a correct bundle, each with the class under which it must be caught
- * (billing.md 12). They come from three hands: somebody who can change files; the utility, which
+/* Manipulations of a correct bundle, each with the class under which it must be caught.
+ * They come from three hands: somebody who can change files; the utility, which
  * can also sign bills; a meter (or who has its key), which can also sign seals. */
 #pragma once
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""No floating point in billing and audit, nor in the documents they share (billing.md 6.1).
+"""No floating point in billing and audit, nor in the documents they share.
 
 usage: no_floating_point.py SOURCE_ROOT
 """

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sim [--seed N] [--seeds COUNT] [--jobs N] [--verbose]
  *
- * Runs COUNT seeds from N on, in that many processes. A seed that breaks an invariant is printed, and
- * `sim --seed N --verbose` shows the same run again. */
+ * Runs COUNT seeds from N on, in that many processes. A seed that breaks an invariant is printed,
+ * and `sim --seed N --verbose` shows the same run again. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links. Those of the mesh carry whole frames that may be lost, doubled, reordered or changed; those
- * under TLS carry octets in order, in any pieces, until they break. */
+/* Links. Those of the mesh carry whole frames that may be lost, doubled, reordered or changed;
+ * those under TLS carry octets in order, in any pieces, until they break. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

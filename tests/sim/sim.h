@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The whole way of a reading in one process: meters, aggregators, authenticators, a collector and its
- * store, on a simulated clock and network, driven by one seed. Nothing here reads a clock, a socket or
- * the system's randomness, so a seed gives the same run each time: the same trace hash.
+/* The whole way of a reading in one process: meters, aggregators, authenticators, a collector and
+ * its store, on a simulated clock and network, driven by one seed. Nothing here reads a clock, a
+ * socket or the system's randomness, so a seed gives the same run each time: the same trace hash.
  *
  * A run has two parts. While faults are on, frames of the mesh are lost, doubled, reordered and
  * changed, links break, every part crashes and comes back, clocks jump, the store is slow or fails.

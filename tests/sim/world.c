@@ -203,8 +203,8 @@ static void run(struct sim *s)
 
 static void prepare(struct sim *s)
 {
-    /* Some hours of faults, in a few runs more than a day, and then the end of a metering day, so that
-     * each run has a seal. */
+    /* Some hours of faults, in a few runs more than a day, and then the end of a metering day, so
+     * that each run has a seal. */
     bool is_long = sim_below(s, 12) == 0;
     uint32_t hours = is_long ? 20 + (uint32_t)sim_below(s, 10) : 1 + (uint32_t)sim_below(s, 5);
 

@@ -3,8 +3,9 @@
  * envelopes, to know which meter is where, and nothing else; it could read nothing else.
  *
  * Frames go up in the order of their link. When the uplink is full or lost, reading from the meters
- * stops until it is back: nothing is dropped on the way up. On the way down a frame for a meter that
- * is not known, or whose link is full, is dropped and counted: commands are repeated by their sender.
+ * stops until it is back: nothing is dropped on the way up. On the way down a frame for a meter
+ * that is not known, or whose link is full, is dropped and counted: commands are repeated by their
+ * sender.
  * paper: Smart metering applications, aggregator. */
 #pragma once
 

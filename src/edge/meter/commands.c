@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands (metering.md 5.8): read reports, read seals, set the clock, and the two NBR pages of
- * instantaneous quantities and registers. What is not known is answered as the standard says. */
+/* Commands (docs/protocol.md 3.7): read reports, read seals, set the clock, and the two NBR pages
+ * of instantaneous quantities and registers. What is not known is answered as the standard says. */
 #include "edge/meter/inside.h"
 
 #include <assert.h>
@@ -286,7 +286,7 @@ void commands_take(struct meter *m, uint64_t now_us, uint32_t transaction, struc
         return;
     }
     if (nbr_command_parse(block, &c).code) {
-        m->stats.refused++; /* a code that cannot be one: dropped (metering.md 11) */
+        m->stats.refused++; /* a code that cannot be one: dropped */
         return;
     }
     struct cached *seen = cache_find(m, transaction);

@@ -58,7 +58,7 @@ struct drive_result {
     bool stopped; /* by a signal */
 };
 
-/* Returns when everything is acknowledged, when a signal asks to stop, or with an error: ERR_IO when
- * nothing is acknowledged for too long. `out` is filled in each case. */
+/* Returns when everything is acknowledged, when a signal asks to stop, or with an error: ERR_IO
+ * when nothing is acknowledged for too long. `out` is filled in each case. */
 err drive(const struct drive_options *o, struct drive_unit *units, size_t count,
           struct drive_result *out) MUST_USE;

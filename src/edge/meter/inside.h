@@ -9,7 +9,7 @@
 
 #define COMMAND_CACHE 64 /* transactions remembered, so that nothing is executed twice */
 
-/* Waiting times 1, 2, 4 ... 64 s plus up to 50 % random (metering.md 5.5). */
+/* Waiting times 1, 2, 4 ... 64 s plus up to 50 % random (docs/protocol.md 3.6). */
 struct meter_retry {
     uint64_t due_us; /* 0 = not armed */
     uint32_t tries;

@@ -8,7 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define HELLO_RETRY_US (5 * US_PER_S) /* x 2^n (metering.md 5.6) */
+#define HELLO_RETRY_US (5 * US_PER_S) /* x 2^n (docs/protocol.md 3.5) */
 #define HELLO_RETRY_DOUBLINGS 6
 #define HINT_PAUSE_US (60 * US_PER_S) /* between two HELLOs that a CLOSE hint caused */
 #define HINT_SPREAD_US (30 * US_PER_S)
@@ -25,7 +25,7 @@ enum event {
     EV_COUNT
 };
 
-/* metering.md 5.6. Zero means "not allowed". */
+/* Where a meter may go (docs/protocol.md 3.5). Zero means "not allowed". */
 static const uint8_t next_state[METER_STATES][EV_COUNT] = {
     [METER_OFF] = { [EV_HELLO] = METER_WAITING, [EV_LINK_LOST] = METER_OFF },
     [METER_WAITING] = { [EV_HELLO] = METER_WAITING, [EV_HELLO_OK] = METER_OPEN,
@@ -125,9 +125,9 @@ static void hello_forget(struct meter *m)
     }
 }
 
-/* A HELLO more than ten minutes off is refused, and nobody may say why. Without doubting its own clock
- * a meter whose clock went wrong would stay outside for ever; with the bit set it is let in, and the
- * collector sets its clock. */
+/* A HELLO more than ten minutes off is refused, and nobody may say why. Without doubting its own
+ * clock a meter whose clock went wrong would stay outside for ever; with the bit set it is let in,
+ * and the collector sets its clock. */
 static bool clock_is_doubted(const struct meter *m)
 {
     return m->clock_unset || m->hello_tries > CLOCK_DOUBT_TRIES;
@@ -210,7 +210,7 @@ static void take_hello_ok(struct meter *m, uint64_t now_us, struct bytes frame)
     step(m, EV_HELLO_OK);
     clock_learn(m, ok.utc_s);
     outgoing_reset(m);
-    /* Key confirmation: the first sealed frame under the new epoch (metering.md 5.3). */
+    /* Key confirmation: the first sealed frame under the new epoch (docs/protocol.md 3.5). */
     err e = meter_send_signal(m, NBR_ENQ, 0, 0, 0);
     (void)e; /* lost like any frame: reports confirm as well */
     outgoing_pump(m, now_us);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The meter: makes a record every interval, seals every day, and pushes both through an end-to-end
- * session until they are acknowledged as durably stored (metering.md 5; paper: Smart metering
- * applications, smart meters).
+ * session until they are acknowledged as durably stored (docs/protocol.md 3).
+ * paper: Smart metering applications, smart meters.
  *
  * A core without I/O: frames and time go in, frames and timers come out through `struct host`
  * (lib/service/core.h). now_us is monotonic. A frame that is refused is counted, never answered
@@ -68,9 +68,9 @@ void meter_frame(struct meter *m, uint64_t now_us, const struct envelope *e, str
 void meter_tick(struct meter *m, uint64_t now_us);
 
 /* The interval that ends at `end_s`, which grows from call to call. Slots left out had no power:
- * their sequences are missing with reason 1, which is told for up to a day of them and answered when
- * asked for. Days that end
- * on the way are sealed. ERR_PROTO: not a multiple of the interval, or not after the last. */
+ * their sequences are missing with reason 1, which is told for up to a day of them and answered
+ * when asked for. Days that end on the way are sealed. ERR_PROTO: not a multiple of the interval,
+ * or not after the last. */
 err meter_interval(struct meter *m, uint64_t now_us, uint32_t end_s, const struct meter_sample *s)
     MUST_USE;
 /* The newest interval once more, as a faulty device would send it: the same sequence, the energies

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ring of records that are not acknowledged yet, in sequence order, and the ranges of
- * sequences that will never be had, with their reason (metering.md 5.8, gap fill).
+ * sequences that will never be had, with their reason (docs/protocol.md 3.6).
  *
  * Memory grows with what is kept, up to `max` records. A full ring gives its oldest record away:
  * that one is "overwritten" from then on. */

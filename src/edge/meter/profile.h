@@ -3,7 +3,7 @@
  * character per meter, noise, jumps and absences.
  *
  * Everything is a pure function of (seed, meter, day), so that any report can be computed again to
- * check what arrived (metering.md 9). The shapes are our own; no measured data is in them. */
+ * check what arrived. The shapes are our own; no measured data is in them. */
 #pragma once
 
 #include "edge/meter/sample.h"

@@ -18,7 +18,7 @@ static double phase_power(const struct record *r, int i)
            cos(r->reads[READ_ANG_A + i] / 100.0 * 3.14159265358979 / 180);
 }
 
-/* metering.md 7.1 */
+/* What the collector holds every record against. */
 static void assert_consistent(const struct record *r, const struct meter_sample *s)
 {
     const int32_t *v = r->reads;

@@ -2,7 +2,7 @@
 /* What a meter measures in one interval, and the record that follows from it.
  *
  * Energies are whole pulses of 1 Wh and 1 varh, so registers integrate exactly; everything else of
- * the record is computed from them, so that its parts agree (metering.md 7.1). */
+ * the record is computed from them, so that its parts agree. */
 #pragma once
 
 #include "lib/wire/record.h"

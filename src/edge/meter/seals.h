@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The meter's daily seals: the day that runs, and the sealed days that are not acknowledged yet
- * (billing.md 3). A day is a civil day of the metering zone, here a fixed offset from UTC. */
+ * (docs/protocol.md 2.3). A day is a civil day of the metering zone, here a fixed offset from
+ * UTC. */
 #pragma once
 
 #include "edge/meter/sample.h"

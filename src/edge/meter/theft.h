@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attacks of consumers on what their meter registers (fraud.md 8): the honest day goes in, the
+/* Attacks of consumers on what their meter registers: the honest day goes in, the
  * false one comes out. FDI1 to FDI6 after Jokar et al. 2016; the rest are ours. */
 #pragma once
 

@@ -279,8 +279,9 @@ static void resume(struct authenticator *a)
 
 /* --- messages of the collector --- */
 
-/* Messages of the collector are always read, even while it takes nothing itself, so that the two can
- * never wait for each other. An answer that has no room then is lost, as if the link had broken. */
+/* Messages of the collector are always read, even while it takes nothing itself, so that the two
+ * can never wait for each other. An answer that has no room then is lost, as if the link had
+ * broken. */
 static void answer(struct authenticator *a, const struct intake_message *m)
 {
     err e = authenticator_send_up(a, m);

@@ -4,7 +4,8 @@
  * each frame and hands it on; what the collector sends to a meter it seals.
  *
  * It keeps nothing but sessions: after a restart meters open new ones. While the collector is away,
- * nothing is read from the aggregators. paper: Smart metering applications, authenticator. */
+ * nothing is read from the aggregators.
+ * paper: Smart metering applications, authenticator. */
 #pragma once
 
 #include "lib/crypto/sign.h"
@@ -58,7 +59,8 @@ enum authenticator_count {
 };
 const char *authenticator_count_name(enum authenticator_count c);
 
-/* The signature and the key exchange of one HELLO: a millisecond of work that may be done elsewhere. */
+/* The signature and the key exchange of one HELLO: a millisecond of work that may be done
+ * elsewhere. */
 struct hello_job;
 void hello_job_run(struct hello_job *job); /* any thread; touches nothing but the job */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HELLO: the checks in order, cheapest first, and RSA only at the end (metering.md 5.3). Every
+/* HELLO: the checks in order, cheapest first, and RSA only at the end (docs/protocol.md 3.4). Every
  * failure looks the same from outside. */
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the collector said about meters, for a while: suite and session key, and the HELLO that waits
- * for the answer. Bounded; a meter that is not known leaves only a mark in a small fixed table. */
+/* What the collector said about meters, for a while: suite and session key, and the HELLO that
+ * waits for the answer. Bounded; a meter that is not known leaves only a mark in a small fixed
+ * table. */
 #pragma once
 
 #include "intake/authenticator/bucket.h"

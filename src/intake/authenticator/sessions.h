@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open sessions, one entry a meter, and where a session may go (metering.md 5.7).
+/* Open sessions, one entry a meter, and where a session may go (docs/protocol.md 3.5).
  *
  * A replayed HELLO must not cut a live session: the session of a HELLO is pending until the first
  * good frame under its epoch, and the one before is served for 60 s after that. */
@@ -62,8 +62,8 @@ struct meter_session *sessions_find(const struct sessions *t, uint64_t meter);
 size_t sessions_count(const struct sessions *t);
 void sessions_done(struct sessions *t);
 
-/* A HELLO was answered: `s` becomes the pending session, moved and wiped at its old place. Makes the
- * entry when there is none. ERR_LIMIT: too many sessions, or no memory; `s` is wiped too. */
+/* A HELLO was answered: `s` becomes the pending session, moved and wiped at its old place. Makes
+ * the entry when there is none. ERR_LIMIT: too many sessions, or no memory; `s` is wiped too. */
 err sessions_hello(struct sessions *t, uint64_t now_us, uint64_t link, struct session *s,
                    uint8_t clock_flags, uint32_t meter_s) MUST_USE;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An authenticator between a collector, that is the test, and meters with real keys: for the tests of
- * its parts. */
+/* An authenticator between a collector, that is the test, and meters with real keys: for the tests
+ * of its parts. */
 #pragma once
 
 #include "lib/base/test.h"

@@ -75,8 +75,8 @@ static void link_drop(struct collector *c, struct auth_link *l)
     mem_give(l);
 }
 
-/* What finds no room is lost: acknowledgements are repeated when a report is, questions by those who
- * asked, commands by their own timer. */
+/* What finds no room is lost: acknowledgements are repeated when a report is, questions by those
+ * who asked, commands by their own timer. */
 void collector_send(struct collector *c, uint64_t link, const struct intake_message *m)
 {
     struct auth_link *l = link_find(c, link);
@@ -140,8 +140,8 @@ static void opened_session(struct collector *c, struct meter *m, const struct in
     bool unset = (i->opened.clock_flags & HELLO_CLOCK_UNSET) != 0;
     int64_t off_s = (int64_t)i->opened.meter_s - (int64_t)i->opened.ours_s;
 
-    /* Two services must agree before a meter is told another time: one clock that went wrong may not
-     * carry a whole fleet with it. */
+    /* Two services must agree before a meter is told another time: one clock that went wrong may
+     * not carry a whole fleet with it. */
     int64_t apart_s = (int64_t)i->opened.ours_s - (int64_t)collector_now_s(c);
     bool agreed = apart_s <= CLOCK_TOLERANCE_S && apart_s >= -CLOCK_TOLERANCE_S;
 

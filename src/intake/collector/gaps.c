@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Holes in the sequence of a meter: asked for when they stay (metering.md 5.8, A2), a bounded number at
- * once, again with growing pauses when nobody answers. What the meter says is missing with a reason is
- * written down and never asked for again. */
+/* Holes in the sequence of a meter: asked for when they stay (docs/protocol.md 3.6), a bounded
+ * number at once, again with growing pauses when nobody answers. What the meter says is missing
+ * with a reason is written down and never asked for again. */
 #include <string.h>
 #include <utlist.h>
 

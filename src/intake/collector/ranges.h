@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which sequence numbers of a meter are settled (durably stored, or known missing): all up to a mark,
- * and a few ranges above it.
+/* Which sequence numbers of a meter are settled (durably stored, or known missing): all up to a
+ * mark, and a few ranges above it.
  *
- * Ranges that do not fit are forgotten from the top: a report that is asked for again is found in the
- * store as a duplicate, so forgetting costs work and nothing else. */
+ * Ranges that do not fit are forgotten from the top: a report that is asked for again is found in
+ * the store as a duplicate, so forgetting costs work and nothing else. */
 #pragma once
 
 #include <stdbool.h>

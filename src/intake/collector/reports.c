@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocks of meters: reports, known missing reports, parts of seals, occurrences. Everything is parsed
- * before anything is done. */
+/* Blocks of meters: reports, known missing reports, parts of seals, occurrences. Everything is
+ * parsed before anything is done. */
 #include "intake/collector/inside.h"
 
 enum { AT_SUBCODE = 5, AT_OCCURRENCE = 5 };
 
-/* Before the first row of a meter: what it no longer holds will never come, and that is written down
- * before anything is acknowledged, so that a restart knows it too. */
+/* Before the first row of a meter: what it no longer holds will never come, and that is written
+ * down before anything is acknowledged, so that a restart knows it too. */
 static void base(struct collector *c, struct meter *m, const struct report *r)
 {
     uint32_t first = r->oldest > 0 && r->oldest < r->record.sequence ? r->oldest

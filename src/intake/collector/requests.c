@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions to the store that are under way: who is this meter, what is there of it. Bounded apart, so
- * that the two do not starve each other; what the store could not answer is asked again. */
+/* Questions to the store that are under way: who is this meter, what is there of it. Bounded apart,
+ * so that the two do not starve each other; what the store could not answer is asked again. */
 #include <assert.h>
 
 #include "intake/collector/inside.h"

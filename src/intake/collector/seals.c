@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Daily seals: collected from their parts, checked, and stored in the order of their days, each only
- * when all the sequences it speaks of are settled. Recovery rests on that order. */
+/* Daily seals: collected from their parts, checked, and stored in the order of their days, each
+ * only when all the sequences it speaks of are settled. Recovery rests on that order. */
 #include <utlist.h>
 
 #include "intake/collector/inside.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of the collector as SQL text, and SQL answers as rows (lib/wire/tables.h). Statements are built
- * straight into one buffer: a batch of 500 readings is 80,000 figures. Nothing in them comes from
- * outside but numbers and hex digits, so there is nothing to quote. */
+/* Rows of the collector as SQL text, and SQL answers as rows (lib/wire/tables.h). Statements are
+ * built straight into one buffer: a batch of 500 readings is 80,000 figures. Nothing in them comes
+ * from outside but numbers and hex digits, so there is nothing to quote. */
 #pragma once
 
 #include "intake/collector/store.h"

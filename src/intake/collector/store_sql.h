@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The collector's store as plain SQL over HTTPS. Statements are idempotent: a batch whose outcome is
- * not known is written again, and what is there already is read back and compared. */
+/* The collector's store as plain SQL over HTTPS. Statements are idempotent: a batch whose outcome
+ * is not known is written again, and what is there already is read back and compared. */
 #pragma once
 
 #include "intake/collector/collector.h"

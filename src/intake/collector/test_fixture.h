@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A collector on a store in memory, and an authenticator that is the test: for the tests of its parts. */
+/* A collector on a store in memory, and an authenticator that is the test: for the tests of its
+ * parts. */
 #pragma once
 
 #include "lib/base/test.h"

@@ -51,8 +51,8 @@ static inline struct bytes test_unhex(const char *text, uint8_t *room, size_t ro
 /* Repeats the body, failing the 1st, 2nd, 3rd ... allocation, until none fails. */
 #define EACH_FAILURE(i) for (long i = 0; mem_fail_after(i), i < 10000; i++)
 
-/* For main of a test whose data are not at hand: says so in TAP. (cmocka's own skip prints "not ok",
- * which meson takes for a failure.) */
+/* For main of a test whose data are not at hand: says so in TAP. (cmocka's own skip prints "not
+ * ok", which meson takes for a failure.) */
 static inline int test_skip_all(const char *reason)
 {
     printf("1..0 # SKIP %s\n", reason);

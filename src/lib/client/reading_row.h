@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of the tables `reading` and `seal`, by the published row format: columns are found by name in
- * the dictionary's description once, then each row is read in place. */
+/* Rows of the tables `reading` and `seal`, by the published row format: columns are found by name
+ * in the dictionary's description once, then each row is read in place. */
 #pragma once
 
 #include "lib/client/readings.h"

@@ -21,7 +21,7 @@ struct stored_reading {
 
 /* Calls `each` for the rows of a meter with from_s < ts <= to_s, in ts order; an error of `each`
  * stops the scan and is returned. A row that does not decode is ERR_CORRUPT with its key. Pages
- * are checked to join without hole (sql.md 16.8). */
+ * are checked to join without hole. */
 err readings_scan(struct readings *r, uint64_t meter, int64_t from_s, int64_t to_s,
                   err (*each)(void *arg, const struct stored_reading *row), void *arg) MUST_USE;
 

@@ -17,7 +17,8 @@ struct digest {
 struct digest sha256(struct bytes text);
 struct digest sha256_parts(const struct bytes *parts, size_t count);
 
-/* SHA-256("label" 00 text): our hashes of documents carry their domain (billing.md 3, 9). */
+/* SHA-256("label" 00 text): our hashes of documents carry their domain (docs/protocol.md 2.3,
+ * 7). */
 struct digest sha256_domain(const char *label, struct bytes text);
 
 bool digest_equal(const struct digest *a, const struct digest *b);

@@ -2,13 +2,13 @@
 /* Signatures and key pairs: RSA-2048 and RSA-3072 with PSS (SHA-256, MGF1-SHA-256, salt 32),
  * ECDSA P-256 with SHA-256 (signature as r | s, 64 octets, fixed size).
  *
- * Keys are parsed once and kept: decoding costs more than verifying (billing.md 13). */
+ * Keys are parsed once and kept: decoding costs more than verifying. */
 #pragma once
 
 #include "lib/base/buf.h"
 #include "lib/crypto/hash.h"
 
-enum sign_alg { /* the numbers of the seal body, billing.md 3 */
+enum sign_alg { /* the numbers of the seal body, docs/protocol.md 2.3 */
                 SIGN_RSA2048 = 1,
                 SIGN_P256 = 2,
                 SIGN_RSA3072 = 3,
@@ -42,7 +42,7 @@ err public_key_of(const struct private_key *k, struct public_key **out) MUST_USE
 err public_key_from_spki(struct bytes der, struct public_key **out) MUST_USE;
 err public_key_to_spki(const struct public_key *k, struct buf *out) MUST_USE;
 enum sign_alg public_key_alg(const struct public_key *k);
-/* First 8 octets of SHA-256 of the SubjectPublicKeyInfo: the key id of metering.md 5.3. */
+/* First 8 octets of SHA-256 of the SubjectPublicKeyInfo: the key id of docs/protocol.md 3.3. */
 uint64_t public_key_id(const struct public_key *k);
 void public_key_free(struct public_key *k);
 void public_key_freep(struct public_key **k);

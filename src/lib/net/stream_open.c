@@ -59,7 +59,8 @@ void stream_listener_release(struct stream_listener *listener)
     }
 }
 
-/* The loop may end before the owner closes: the socket goes then, the struct stays for the owner. */
+/* The loop may end before the owner closes: the socket goes then, the struct stays for the
+ * owner. */
 static void stop_listening(struct stream_listener *listener)
 {
     if (listener->closed) {

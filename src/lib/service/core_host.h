@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drives a core over streams: a listener whose connections are its links, at most one uplink that is
- * opened again with growing pauses when it ends, and its timer. All in the loop's thread.
+/* Drives a core over streams: a listener whose connections are its links, at most one uplink that
+ * is opened again with growing pauses when it ends, and its timer. All in the loop's thread.
  *
  *     core_host_new(loop, &options, &h);
  *     x_new(core_host_host(h), ..., &core);    // the core keeps a copy of the host
@@ -33,7 +33,7 @@ err core_host_start(struct core_host *h, void *core) MUST_USE;
 unsigned core_host_port(const struct core_host *h); /* 0 without a listener */
 bool core_host_uplink_is_open(const struct core_host *h);
 
-/* Ends all links and forgets the core: nothing is called on it any more. `done` is called once, when
- * the last stream is gone. */
+/* Ends all links and forgets the core: nothing is called on it any more. `done` is called once,
+ * when the last stream is gone. */
 void core_host_stop(struct core_host *h, void (*done)(void *arg), void *arg);
 void core_host_free(struct core_host *h); /* after stop was done, or the loop is gone */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Envelopes of a peer that is not trusted (metering.md 11): one bad frame is dropped and counted, the
- * sixteenth within a minute ends the link, and so does a length that no frame of its type can have,
- * because what follows it cannot be found. */
+/* Envelopes of a peer that is not trusted (docs/protocol.md 3.5): one bad frame is dropped and
+ * counted, the sixteenth within a minute ends the link, and so does a length that no frame of its
+ * type can have, because what follows it cannot be found. */
 #pragma once
 
 #include "lib/wire/envelope.h"
@@ -14,8 +14,8 @@ struct frames_guard {
     uint64_t period_us; /* when the minute began */
 };
 
-/* Takes one frame off the front of `in`. OK with out_frame->len 0: a bad one was dropped. ERR_AGAIN:
- * it is not whole. ERR_PROTO, ERR_LIMIT: end the link. */
+/* Takes one frame off the front of `in`. OK with out_frame->len 0: a bad one was dropped.
+ * ERR_AGAIN: it is not whole. ERR_PROTO, ERR_LIMIT: end the link. */
 err frames_take(struct frames_guard *g, uint64_t now_us, struct bytes *in, struct envelope *out,
                 struct bytes *out_frame) MUST_USE;
 

@@ -5,7 +5,8 @@
 #include "lib/service/inlet.h"
 #include "lib/service/outlet.h"
 
-/* Messages of three octets; 'x' ends the link, and `closed_gate` makes the owner unable to go on. */
+/* Messages of three octets; 'x' ends the link, and `closed_gate` makes the owner unable to go
+ * on. */
 struct taker {
     size_t taken;
     bool closed_gate;

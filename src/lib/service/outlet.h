@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages on their way to a link: collected while one input is handled, then sent in one piece, and
- * kept whole when the link is full or gone. */
+/* Messages on their way to a link: collected while one input is handled, then sent in one piece,
+ * and kept whole when the link is full or gone. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -20,7 +20,7 @@ void outlet_done(struct outlet *o);
 struct buf *outlet_buf(struct outlet *o);
 err outlet_add(struct outlet *o, struct bytes message) MUST_USE;
 
-/* Sends what waits. True when nothing waits any more; false: the link is full or gone, and all of it
- * is kept. */
+/* Sends what waits. True when nothing waits any more; false: the link is full or gone, and all of
+ * it is kept. */
 bool outlet_flush(struct outlet *o, const struct host *host, uint64_t link);
 bool outlet_is_long(const struct outlet *o); /* time to flush although more may come */

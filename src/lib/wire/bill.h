@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bill document: canonical JSON that binds readings, tariff and amounts (billing.md 9).
+/* The bill document: canonical JSON that binds readings, tariff and amounts (docs/protocol.md 7.1).
  *
  * Quantities are in milli-units (mW, mWh), prices in 10^-8 R$ per W or Wh, money in centavos, times
  * in UTC seconds. This module is the layout only: nothing here computes. */

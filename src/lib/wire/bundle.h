@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit bundle: the files that prove one bill, in one folder per meter (billing.md 11).
+/* The audit bundle: the files that prove one bill, in one folder per meter (docs/protocol.md 7.2).
  *
  * readings.bin holds canonical records one behind the other, by sequence; seals.bin stored seals
  * one behind the other, the opening seal first; leaves.bin the leaf hashes of readings.bin at the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The calendar document of billing: civil time without the machine's zone, holidays without peak,
- * tariff flags (billing.md 4.3 to 4.5).
+ * tariff flags.
  *
  * Days are civil days of the zone, counted from 1970-01-01. This module is the layout only; what a
  * calendar means is computed by billing and, independently, by audit. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Canonical JSON: documents whose octets are hashed (RFC 8785, narrowed by billing.md 9.1).
+/* Canonical JSON: documents whose octets are hashed (RFC 8785, narrowed by docs/protocol.md 7).
  *
  * No floating-point numbers; integers within 2^53 - 1; keys printable ASCII, sorted by octet, each
  * once; the shortest escapes; no white space; at most 1 MiB and depth 16. One value has one text.

@@ -6,7 +6,7 @@
 
 #include "lib/base/test.h"
 
-/* billing.md 9.1 */
+/* The vector of docs/protocol.md 7. */
 static const char vector[] =
     "{\"city\":\"S\xc3\xa3o Jos\xc3\xa9\",\"lines\":[{\"id\":\"demand\",\"qty\":\"65140.700\","
     "\"unit\":\"W\"},{\"id\":\"te_peak\",\"qty\":\"40947\",\"unit\":\"Wh\"}],"

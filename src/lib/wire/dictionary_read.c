@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads what is wanted of a descriptor; that nothing else stands there is seen by writing it again. */
+/* Reads what is wanted of a descriptor; that nothing else stands there is seen by writing it
+ * again. */
 #include <string.h>
 
 #include "lib/wire/dictionary.h"

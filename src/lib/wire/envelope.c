@@ -8,7 +8,7 @@
 #define TAG_BYTES 16
 #define CLOSE_BYTES 4
 
-/* What a type may look like on the line (metering.md 5.1). A length of 0: not in this way. */
+/* What a type may look like on the line (docs/protocol.md 3.1). A length of 0: not in this way. */
 struct type_rule {
     uint16_t clear_bytes;
     uint16_t sealed_bytes; /* tag included */

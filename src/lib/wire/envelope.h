@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The envelope around NBR blocks between meter and authenticator (metering.md 5.1).
+/* The envelope around NBR blocks between meter and authenticator (docs/protocol.md 3.1).
  *
  * An aggregator reads the header and nothing else. A stream of frames needs no other framing: the
  * header carries the length. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decimals of documents: integers outside, text inside ("3413.70" is 341370 with two decimals).
  *
- * The canonical text has exactly one spelling (billing.md 9.1): no plus, no leading zero, no "-0",
- * all decimals down to `keep`; behind that, no trailing zero. */
+ * The canonical text has exactly one spelling (docs/protocol.md 7): no plus, no leading zero, no
+ * "-0", all decimals down to `keep`; behind that, no trailing zero. */
 #pragma once
 
 #include "lib/base/bytes.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inside lib/wire only: the suites, and the common form of HELLO and HELLO-OK
- * (metering.md 5.2, 5.3).
+ * (docs/protocol.md 3.3).
  *
  *     header 28 | suite 1 | small 1 | half 2 | UTC 4 | collector key id 8 | meter key id 8 | nonce
  * 32 | share length 2 | share | signature length 2 | signature */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HELLO and HELLO-OK: how both sides come to a session (metering.md 5.3). */
+/* HELLO and HELLO-OK: how both sides come to a session (docs/protocol.md 3.3). */
 #include <string.h>
 
 #include "lib/crypto/random.h"

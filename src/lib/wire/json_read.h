@@ -7,8 +7,8 @@
 
 #include "lib/base/bytes.h"
 
-/* Gives a document that the caller frees with json_decref. ERR_LIMIT: larger or deeper than allowed;
- * ERR_PROTO: not JSON, with the position. */
+/* Gives a document that the caller frees with json_decref. ERR_LIMIT: larger or deeper than
+ * allowed; ERR_PROTO: not JSON, with the position. */
 err json_read(struct bytes text, size_t size_max, unsigned depth_max, json_t **out) MUST_USE;
 void json_freep(json_t **doc);
 

@@ -11,7 +11,7 @@
 #define COMMAND_PARAMETERS_AT 4
 
 /* crc_table[k][b]: what octet b does to the CRC when k octets follow it. Eight octets a step make
- * the inner CRC cheaper than the decryption around it (metering.md 10.2). */
+ * the inner CRC cheaper than the decryption around it. */
 static uint16_t crc_table[CRC_SLICES][256];
 
 /* Before main, so that no caller pays for a check and no thread sees half a table. */

@@ -18,7 +18,7 @@ enum nbr_code {
     NBR_EXTENSION = 0xE2,       /* sub-code at octet 4 (command) or 5 (response) */
 };
 
-enum nbr_extension { /* sub-codes of 0xE2, metering.md 5.8 */
+enum nbr_extension { /* sub-codes of 0xE2, docs/protocol.md 3.7 */
     NBR_EXT_REPORT = 0xA1,       /* a report, PUSH only */
     NBR_EXT_READ_REPORTS = 0xA2, /* reports a to b */
     NBR_EXT_CLOCK = 0xA3,

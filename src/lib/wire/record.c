@@ -10,7 +10,7 @@
 #define REPORT_LAYOUT 1
 #define REGISTER_COUNT 3
 
-enum { /* offsets of the record (metering.md 6.2) */
+enum { /* offsets of the record (docs/protocol.md 2.1) */
     AT_VERSION = 0,
     AT_FLAGS = 1,
     AT_STATUS = 2,
@@ -25,7 +25,7 @@ enum { /* offsets of the record (metering.md 6.2) */
     AT_E_CAP = 148,
 };
 
-enum { /* offsets of a report in its RESPONSE block (metering.md 5.8) */
+enum { /* offsets of a report in its RESPONSE block (docs/protocol.md 2.2) */
     AT_SUBCODE = 5,
     AT_LAYOUT = 6,
     AT_RECORD = 7,

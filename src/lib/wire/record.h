@@ -2,7 +2,8 @@
 /* The phasor report: 30 attributes every 15 minutes, canonical form of 156 octets, big-endian.
  *
  * These octets are what a meter signs and an auditor hashes; nothing about transport enters them
- * (docs/protocol.md, "The record"; paper: Smart metering applications, phasor reports). */
+ * (docs/protocol.md 2.1).
+ * paper: Smart metering applications, phasor reports. */
 #pragma once
 
 #include "lib/base/bytes.h"
@@ -64,10 +65,11 @@ err record_parse(struct bytes octets, struct record *out) MUST_USE;
 
 bool record_equal(const struct record *a, const struct record *b);
 
-/* Short stable names in order: "v_a" ... "demand", then "e_act", "e_ind", "e_cap". n from 1 to 30. */
+/* Short stable names in order: "v_a" ... "demand", then "e_act", "e_ind", "e_cap". n from 1 to
+ * 30. */
 const char *record_read_name(unsigned n);
 
-/* A PUSH of a record: RESPONSE block 0xE2, sub-code 0xA1 (metering.md 5.8). */
+/* A PUSH of a record: RESPONSE block 0xE2, sub-code 0xA1 (docs/protocol.md 2.2). */
 struct report {
     struct record record;
     uint32_t newest; /* newest and oldest sequence the meter holds */

@@ -11,7 +11,7 @@
 #define SEAL_DOMAIN "meterseal.seal.v1" /* with its NUL: the 00 before the body */
 #define SEAL_TEXT_BYTES (sizeof SEAL_DOMAIN + SEAL_BODY_BYTES)
 
-enum { /* offsets of the body (billing.md 3) */
+enum { /* offsets of the body (docs/protocol.md 2.3) */
     AT_VERSION = 0,
     AT_ALG = 1,
     AT_FLAGS = 2,
@@ -30,7 +30,7 @@ enum { /* offsets of the body (billing.md 3) */
     AT_PREVIOUS = 96,
 };
 
-enum { /* offsets of the transport blocks (metering.md 5.8) */
+enum { /* offsets of the transport blocks (docs/protocol.md 2.3) */
     AT_SUBCODE = 5,
     AT_PART = 6,
     AT_BODY = 7,

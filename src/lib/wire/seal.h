@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daily seal: a meter's signed statement over all records of one civil day (billing.md 3).
+/* The daily seal: a meter's signed statement over all records of one civil day (docs/protocol.md
+ * 2.3).
  *
  * Body 128 octets; stored form = body, signature length u16, signature. Signed and hashed is
  * "meterseal.seal.v1" 00 body, so the hash does not depend on the signature. */
@@ -61,10 +62,11 @@ struct seal_parts {
     uint16_t size;
     uint8_t have; /* bit per part */
 };
-/* Adds a whole RESPONSE block of 258 octets, CRC checked; sets *whole when all parts are there, then `out` is filled.
- * Parts 1 and 2 carry no identity of their own: a part 0 of another seal starts anew. */
+/* Adds a whole RESPONSE block of 258 octets, CRC checked; sets *whole when all parts are there,
+ * then `out` is filled. Parts 1 and 2 carry no identity of their own: a part 0 of another seal
+ * starts anew. */
 err seal_parts_add(struct seal_parts *p, struct bytes block, bool *whole, struct sealed_day *out)
     MUST_USE;
 
-/* Readings root of a period: the tree over the seal bodies in day order (billing.md 3). */
+/* Readings root of a period: the tree over the seal bodies in day order (docs/protocol.md 7.1). */
 struct digest seals_root(const struct seal *seals, size_t count);

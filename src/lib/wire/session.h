@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end-to-end session between a meter and the collector side (metering.md 5.2 to 5.4): HELLO and
- * HELLO-OK, keys, sealing and opening of frames, counters. Both sides are here; neither does I/O.
+/* The end-to-end session between a meter and the collector side (docs/protocol.md 3.3, 3.5): HELLO
+ * and HELLO-OK, keys, sealing and opening of frames, counters. Both sides are here; neither does
+ * I/O.
  *
  * Nonce = direction salt 4 | counter 8; the counter only grows within an epoch, and keys are fresh
  * for each epoch, so no nonce is used twice under a key. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside lib/wire only: from the agreed secret to the keys of both directions (metering.md 5.3). */
+/* Inside lib/wire only: from the agreed secret to the keys of both directions (docs/protocol.md
+ * 3.3). */
 #pragma once
 
 #include "lib/crypto/hash.h"

@@ -27,7 +27,8 @@
     "meter_id int8 NOT NULL, first_seq int8 NOT NULL, last_seq int8 NOT NULL, "                    \
     "reason int2 NOT NULL, PRIMARY KEY (meter_id, first_seq))"
 
-/* What deserves a person's eye: conflict, clock, record, inner_crc ... n numbers events of a second. */
+/* What deserves a person's eye: conflict, clock, record, inner_crc ... n numbers events of a
+ * second. */
 #define TABLE_EVENT                                                                                \
     "CREATE TABLE IF NOT EXISTS event ("                                                           \
     "meter_id int8 NOT NULL, at_s int8 NOT NULL, n int8 NOT NULL, code text NOT NULL, "            \
@@ -47,6 +48,6 @@
     "subgroup text NOT NULL, modality text NOT NULL, contracted_w int8 NOT NULL, "                 \
     "class text NOT NULL, public_body bool NOT NULL, PRIMARY KEY (meter_id, valid_from))"
 
-/* quality codes of a reading (metering.md 7.2) */
+/* quality codes of a reading */
 enum quality { QUALITY_VALID = 0, QUALITY_SUSPECT = 1, QUALITY_INVALID = 2, QUALITY_MISSING = 3,
                QUALITY_ESTIMATED = 4, QUALITY_EDITED = 5 };

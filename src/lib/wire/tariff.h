@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tariff document: prices net of tax, tax rates, posts and the rules' parameters
- * (billing.md 4.2, 4.5, 6). Green modality of group A.
+/* The tariff document: prices net of tax, tax rates, posts and the rules' parameters, for
+ * the green modality of group A.
  *
  * Money is in 10^-8 R$ per W or Wh, i.e. 10^-5 R$ per kW or kWh; rates in parts per million.
  * Tariffs are never edited, only superseded. This module is the layout only. */

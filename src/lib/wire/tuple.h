@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order-preserving keys: the tuple encoding of FoundationDB, so that memcmp order is SQL order
- * (docs/storage.md, "Keys"). Elements are self-delimiting; a prefix of whole elements is a prefix of
- * octets. */
+ * (docs/storage.md, "Keys"). Elements are self-delimiting; a prefix of whole elements is a prefix
+ * of octets. */
 #pragma once
 
 #include "lib/base/buf.h"

@@ -10,7 +10,8 @@ static void audit_done(struct audit *a)
     mem_give(a->readings);
 }
 
-/* The order of work of billing.md 11. Only a bill that cannot be parsed ends it early. */
+/* The classes in their order (docs/protocol.md 7.2). Only a bill that cannot be parsed ends it
+ * early. */
 static err audit_whole(struct audit *a)
 {
     TRY(audit_seals_read(a));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The offline proof of one bill: from its files alone, with nothing of the utility's code
- * (billing.md 11). No clock, no network, no file access: octets in, findings out. */
+ * (docs/protocol.md 7.2). No clock, no network, no file access: octets in, findings out. */
 #pragma once
 
 #include "lib/base/bytes.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an audit found: closed set of codes, each finding with its place and both values
- * (billing.md 11.1). */
+ * (docs/protocol.md 7.2). */
 #pragma once
 
 #include "lib/base/buf.h"

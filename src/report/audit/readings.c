@@ -9,7 +9,7 @@
 
 #define ESTIMATES_MAX 8 /* two hours */
 #define RECORD_VERSION 1
-#define SEQUENCE_AT 4 /* offsets in the record, metering.md 6.2 */
+#define SEQUENCE_AT 4 /* offsets in the record, docs/protocol.md 2.1 */
 #define METER_AT 8
 #define END_AT 16
 #define INTERVAL_AT 20

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bundles on disk: OUT/<16 hex digits of the meter>/, as the audit reads them (billing.md 11). */
+/* Bundles on disk: OUT/<16 hex digits of the meter>/, as the audit reads them (docs/protocol.md
+ * 7.2). */
 #pragma once
 
 #include "lib/crypto/sign.h"

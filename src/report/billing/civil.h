@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Civil time by the calendar document alone: zone, day edges, holidays (billing.md 4.3, 4.4). */
+/* Civil time by the calendar document alone: zone, day edges, holidays. */
 #pragma once
 
 #include "lib/wire/calendar.h"

@@ -227,7 +227,7 @@ static int64_t above(int64_t a, int64_t b)
     return a > b ? a - b : 0;
 }
 
-/* Green has one demand: the larger of the posts (billing.md 5). */
+/* Green has one demand: the larger of the posts. */
 static void demand_determine(const struct tariff *t, int64_t contracted_w, int64_t d[DET_COUNT])
 {
     int64_t contracted = contracted_w * MILLI;
@@ -287,8 +287,7 @@ struct priced { /* a line before its amounts */
 static err line_add(struct bill *b, const struct priced *p)
 {
     struct bill_line *l = &b->lines[b->line_count];
-    /* Demand that was contracted but not used is no circulation of goods: no ICMS (billing.md 5).
-     */
+    /* Demand that was contracted but not used is no circulation of goods: no ICMS. */
     int32_t icms = p->id == LINE_DEMAND_UNUSED ? 0 : b->taxes.icms_ppm;
 
     if (p->quantity_milli == 0 || p->price_e8 == 0) {

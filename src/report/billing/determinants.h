@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From registers at interval ends to the quantities that are priced (billing.md 5, 9.3). */
+/* From registers at interval ends to the quantities that are priced. */
 #pragma once
 
 #include "report/billing/money.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tariffs and calendars as people write them: YAML with a strict schema, turned into the canonical
- * documents that are hashed (billing.md 4.5). Examples: deploy/tariff. */
+ * documents that are hashed. Examples: deploy/tariff. */
 #pragma once
 
 #include "lib/wire/tariff.h"

@@ -203,7 +203,7 @@ static const char *quality_text(uint8_t quality)
     return quality < sizeof texts / sizeof texts[0] ? texts[quality] : "of unknown quality";
 }
 
-/* Nothing that validation marked is billed until an operator decides (metering.md 11). Readings of
+/* Nothing that validation marked is billed until an operator decides. Readings of
  * one quality that follow each other are one entry. */
 static void check_quality(const struct issue *in, struct refusals *r)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a consumer's readings and seals to a bill, or to the list of reasons why there is none
- * (billing.md 9). No I/O: what is given is all that counts. */
+ * (docs/protocol.md 7.1). No I/O: what is given is all that counts. */
 #pragma once
 
 #include "lib/wire/record.h"

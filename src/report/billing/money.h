@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arithmetic of bills: integers only, one rounding a line, named by its rule (billing.md 5.1,
- * 6).
+/* The arithmetic of bills: integers only, one rounding a line, named by its rule.
  *
  * Quantities in milli-units, prices in 10^-8 R$ per unit, rates in parts per million, money in
  * centavos. Audit has its own copy of these rules on purpose. */

@@ -4,7 +4,6 @@
 #include "lib/base/rand.h"
 #include "lib/base/test.h"
 
-/* billing.md 5.1 */
 static void the_table_of_reactive_hours_is_met(void **state)
 {
     static const struct {
@@ -96,7 +95,7 @@ static void half_a_centavo_shows_the_rule(void **state)
 
 static const struct tariff_taxes golden_taxes = { 170000, 80200, 48000, 12000 };
 
-/* The lines of the golden invoice behind demand and overrun, billing.md 7. */
+/* The lines of the golden invoice behind demand and overrun. */
 static int64_t golden_energy(enum money_rounding rule)
 {
     static const struct {

@@ -90,7 +90,7 @@ static void day_enter(struct day *d, const struct tariff *t, const struct calend
     d->flag = civil_flag(c, number);
 }
 
-/* Whole hours follow the window's start, so that none is half inside (billing.md 5.1). Equal civil
+/* Whole hours follow the window's start, so that none is half inside. Equal civil
  * hours on both sides of a clock change are two hours. */
 struct hour_key {
     int64_t hour;

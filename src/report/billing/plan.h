@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a tariff and a calendar say of every interval of a period: computed once, used for every
- * consumer. After it no rule about time is left (billing.md 4.2, 5.1). */
+ * consumer. After it no rule about time is left. */
 #pragma once
 
 #include "lib/wire/tariff.h"

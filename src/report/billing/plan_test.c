@@ -38,7 +38,6 @@ static int64_t second_of(const char *text)
     return s;
 }
 
-/* billing.md 4.3 */
 static void easter_and_its_holidays_meet_the_table(void **state)
 {
     static const struct {

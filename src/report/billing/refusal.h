@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why a consumer cannot be billed: a closed set of reasons, each with its place in time. Nothing is
- * guessed: a bill is exact or it is refused (billing.md 9.3, 15). */
+ * guessed: a bill is exact or it is refused. */
 #pragma once
 
 #include "lib/base/bytes.h"

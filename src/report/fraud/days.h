@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a row of readings to local days of 96 quarter-hours in W (docs/fraud method: days).
  *
- * A quarter's value is the register difference of its interval. Gaps of at most four quarters are
- * filled by a straight line; a day with any other gap is not usable. A day of 92 quarters thereby
- * gets its missing hour from the line, and a day of 100 keeps the second pass of the doubled hour. */
+ * A quarter's value is the register difference of its interval. Gaps of at most four quarters
+ * are filled by a straight line; a day with any other gap is not usable. A day of 92 quarters
+ * thereby gets its missing hour from the line, and a day of 100 keeps the second pass of the
+ * doubled hour. */
 #pragma once
 
 #include "lib/wire/record.h"

@@ -13,8 +13,8 @@
 
 #include "lib/wire/kvs_api.h"
 
-/* Appends an MSB1 to `out`. ERR_PROTO, ERR_LIMIT name the field, never its content; `out_op`, always
- * set, is the operation that is wrong. */
+/* Appends an MSB1 to `out`. ERR_PROTO, ERR_LIMIT name the field, never its content; `out_op`,
+ * always set, is the operation that is wrong. */
 err batch_json_read(struct bytes text, size_t size_max, struct buf *out, uint32_t *out_op) MUST_USE;
 
 /* {"rev":9,"results":[{"status":"done","rev":9}, {"status":"found","rev":3,"value":"x"},

@@ -66,7 +66,8 @@ err engine_objects_of(struct engine *e, const struct space *s, struct buf *out) 
 /* Calls `each` for the ids in a row of them. */
 void engine_ids_each(struct bytes ids, void (*each)(void *arg, const struct object_id *id),
                      void *arg);
-/* Deletes files that no record can refer to: their commit never came, or their end was cut short. */
+/* Deletes files that no record can refer to: their commit never came, or their end was cut
+ * short. */
 err engine_objects_clean(struct engine *e) MUST_USE;
 /* Deletes objects whose time is over. */
 void engine_objects_sweep(struct engine *e);

@@ -14,7 +14,8 @@ struct gateway_options {
     unsigned reader_count;         /* threads; 0 = 4 */
     unsigned connections_max;      /* 0 = 1,024 */
     uint64_t body_octets_max;      /* of all requests under way together; 0 = 256 MiB */
-    /* From the committer's thread, once: the volume must be closed and opened again. May be NULL. */
+    /* From the committer's thread, once: the volume must be closed and opened again. May be
+     * NULL. */
     void (*failed)(void *arg, err why);
     void *arg;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests: a gateway on loopback with a loop in a thread of its own, and somebody who calls it. */
+/* For tests: a gateway on loopback with a loop in a thread of its own, and somebody who calls
+ * it. */
 #pragma once
 
 #include "lib/net/test_pki.h"

@@ -91,9 +91,9 @@ void request_queue_done(struct request_queue *q); /* must be empty */
 
 /* ERR_LIMIT: full; ERR_CLOSED: stopped. Then the request stays with the caller. */
 err request_queue_put(struct request_queue *q, struct kv_request *r) MUST_USE;
-/* Waits, at most `wait_s` (0 = for ever). False when the queue is stopped and empty. `out` is a list
- * of requests, in order: at most `count_max` and, behind the first, `octets_max`; a request with
- * `run` comes alone; NULL when none came in time. */
+/* Waits, at most `wait_s` (0 = for ever). False when the queue is stopped and empty. `out` is a
+ * list of requests, in order: at most `count_max` and, behind the first, `octets_max`; a request
+ * with `run` comes alone; NULL when none came in time. */
 bool request_queue_take(struct request_queue *q, size_t count_max, size_t octets_max,
                         unsigned wait_s, struct kv_request **out);
 void request_queue_stop(struct request_queue *q); /* what is in it will still be taken */

@@ -150,7 +150,8 @@ static err engine_start(struct kvs_state *s, const struct kvs_config *c)
     return engine_open(s->volume, &options, &s->engine);
 }
 
-/* How much an older state put back by whoever owns the disk would be noticed: told at each start. */
+/* How much an older state put back by whoever owns the disk would be noticed: told at each
+ * start. */
 static void rollback_tell(struct kvs_state *s)
 {
     struct volume_figures info = { 0 };

@@ -20,7 +20,8 @@ void store_open(struct store *s);  /* what stands in s->dir */
 void store_close(struct store *s); /* in good order; the directory stays */
 void store_remove(struct store *s);
 
-/* A request that holds references to the named spaces ("a", "a b"; NULL = none). Free it by call_done. */
+/* A request that holds references to the named spaces ("a", "a b"; NULL = none). Free it by
+ * call_done. */
 struct kv_request *call_new(struct store *s, const char *spaces);
 void call_done(struct kv_request *r);
 enum kv_status call_commit(struct store *s, struct kv_request *r); /* submits and waits */
@@ -39,7 +40,8 @@ const char *get(struct store *s, const char *key, uint64_t *out_rev);
 err space_make(struct store *s, const char *name, const struct space_settings *settings);
 err space_unmake(struct store *s, const char *name);
 
-/* Keeps the committer busy until the matching release, so that what is submitted forms one group. */
+/* Keeps the committer busy until the matching release, so that what is submitted forms one
+ * group. */
 void committer_hold(struct store *s);
 void committer_release(struct store *s);
 
