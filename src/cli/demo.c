@@ -247,8 +247,8 @@ static err report(const struct demo *d, const struct demo_arguments *a)
 static void print_next(const struct demo *d, bool kept)
 {
     if (!kept) {
-        printf("\n  next: meterseal demo --keep keeps the directory to look into; docs/tour.md walks "
-               "along\n");
+        printf("\n  next: meterseal demo --keep keeps the directory to look into; docs/tour.md "
+               "walks along\n");
         return;
     }
     printf("\n  look into %s:\n", d->place.dir);

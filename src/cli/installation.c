@@ -81,7 +81,8 @@ err installation_settings(const struct place *p, const struct installed_service 
                    s->help, s->name));
     TRY(buf_printf(out, "listen: %s\n", place_address(p, s->port).text));
     TRY(buf_printf(out, "health_listen: %s\n", place_address(p, health).text));
-    TRY(buf_printf(out, "tls_certificate: ../pki/%s.crt\ntls_key: ../pki/%s.key\n", s->name, s->name));
+    TRY(buf_printf(out, "tls_certificate: ../pki/%s.crt\ntls_key: ../pki/%s.key\n", s->name,
+                   s->name));
     TRY(buf_printf(out, "tls_ca: ../pki/ca.crt\ntee: sim\n"));
     return expand(p, s->settings, out);
 }

@@ -59,8 +59,8 @@ static err call(struct http_client *c, const char *method, struct buf *target, s
         FAIL(ERR_MISSING, "%s: no such key or space", request.target);
     }
     if (status / 100 != 2) {
-        FAIL(ERR_PROTO, "the store answers %u: %.*s", status, (int)(out->len < 400 ? out->len : 400),
-             (const char *)out->ptr);
+        FAIL(ERR_PROTO, "the store answers %u: %.*s", status,
+             (int)(out->len < 400 ? out->len : 400), (const char *)out->ptr);
     }
     return OK;
 }

@@ -126,7 +126,8 @@ static void check_seals(struct sim *s, const struct sim_node *m)
         if (!digest_equal(&seal->previous, &previous) || seal->first != next) {
             sim_break(s, "meter %u: the seals do not chain at day %u", m->index, days);
         } else if (!digest_equal(&root, &seal->root)) {
-            sim_break(s, "meter %u: the readings of day %u are not what was sealed", m->index, days);
+            sim_break(s, "meter %u: the readings of day %u are not what was sealed", m->index,
+                      days);
         }
         previous = seal_hash(seal);
         next = seal->last + 1;

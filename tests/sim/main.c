@@ -67,8 +67,8 @@ static bool replays(const struct sim_keys *k, uint64_t seed, uint64_t trace)
     bool held = sim_run(k, seed, false, &again, why, sizeof why);
 
     if (!held || again.trace != trace) {
-        printf("seed %" PRIu64 ": a second run was another (%016" PRIx64 ", %016" PRIx64 ")\n", seed,
-               trace, again.trace);
+        printf("seed %" PRIu64 ": a second run was another (%016" PRIx64 ", %016" PRIx64 ")\n",
+               seed, trace, again.trace);
         return false;
     }
     return true;

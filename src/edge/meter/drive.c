@@ -537,7 +537,9 @@ err drive(const struct drive_options *o, struct drive_unit *units, size_t count,
     char why[512];
 
     assert(count > 0);
-    d.ahead = (uint32_t)(ahead < AHEAD_MIN ? AHEAD_MIN : ahead > METER_WINDOW ? METER_WINDOW : ahead);
+    d.ahead = (uint32_t)(ahead < AHEAD_MIN      ? AHEAD_MIN
+                         : ahead > METER_WINDOW ? METER_WINDOW
+                                                : ahead);
     err e = run(&d);
     snprintf(why, sizeof why, "%s", e.code ? err_text() : "");
     *out = d.result;

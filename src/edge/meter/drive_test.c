@@ -163,7 +163,8 @@ static void far_stop(void *arg)
     loop_stop(f->loop);
 }
 
-static void far_start(struct far *f, const struct private_key *meter_key, char *address, size_t size)
+static void far_start(struct far *f, const struct private_key *meter_key, char *address,
+                      size_t size)
 {
     static const struct stream_events events = { .opened = far_opened, .octets = far_octets,
                                                  .closed = far_closed };

@@ -110,7 +110,8 @@ enum drive_take customer_next(struct customer *c, uint32_t limit_s, struct drive
         load_day(c, day_s);
     }
     *out = (struct drive_feed){ .end_s = end_s };
-    profile_sample(&c->site, end_s, &c->slots[(end_s - RECORD_INTERVAL_S - day_s) / RECORD_INTERVAL_S],
+    profile_sample(&c->site, end_s,
+                   &c->slots[(end_s - RECORD_INTERVAL_S - day_s) / RECORD_INTERVAL_S],
                    &out->sample);
     c->next_end_s += RECORD_INTERVAL_S;
     return DRIVE_TAKEN;

@@ -14,7 +14,7 @@
 #define HINT_SPREAD_US (30 * US_PER_S)
 #define HINT_FIRST_US (2 * US_PER_S) /* spread of the first reaction: a fleet hears the same hint */
 #define GAP_TOLD_MAX 96 /* sequences without a record that are pushed as missing */
-#define CLOCK_DOUBT_TRIES 4 /* HELLOs without an answer, before the clock is said to be the reason */
+#define CLOCK_DOUBT_TRIES 4 /* HELLOs without an answer, before the clock is the reason */
 #define FRAMES_LEFT_MIN 65536 /* of a session, when a new one is wanted */
 
 enum event {
@@ -346,7 +346,8 @@ void meter_retry_arm(struct meter *m, struct meter_retry *r, uint64_t now_us)
 static bool session_is_old(const struct meter *m, uint64_t now_us)
 {
     return m->state == METER_OPEN &&
-           (now_us >= m->lifetime_us || m->session.send.counter >= SESSION_FRAMES_MAX - FRAMES_LEFT_MIN);
+           (now_us >= m->lifetime_us ||
+            m->session.send.counter >= SESSION_FRAMES_MAX - FRAMES_LEFT_MIN);
 }
 
 /* A session that may be gone is replaced; while nothing helps, ever more seldom. */

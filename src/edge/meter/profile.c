@@ -246,8 +246,8 @@ void profile_day(const struct profile_site *site, uint32_t day_start_s, int32_t 
     }
 }
 
-void profile_sample(const struct profile_site *site, uint32_t end_s, const struct profile_slot *slot,
-                    struct meter_sample *out)
+void profile_sample(const struct profile_site *site, uint32_t end_s,
+                    const struct profile_slot *slot, struct meter_sample *out)
 {
     struct rand64 r = stream_of(site->seed, site->meter, STREAM_GRID, end_s);
     struct rand64 grid = stream_of(site->seed, 0, STREAM_GRID, end_s); /* one frequency for all */

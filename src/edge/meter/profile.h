@@ -58,5 +58,5 @@ void profile_day(const struct profile_site *site, uint32_t day_start_s, int32_t 
                  struct profile_slot out[PROFILE_SLOTS]);
 
 /* Voltages, distortion and frequency that fit the energies of the interval ending at `end_s`. */
-void profile_sample(const struct profile_site *site, uint32_t end_s, const struct profile_slot *slot,
-                    struct meter_sample *out);
+void profile_sample(const struct profile_site *site, uint32_t end_s,
+                    const struct profile_slot *slot, struct meter_sample *out);

@@ -153,7 +153,8 @@ static void classes_have_the_days_that_their_names_say(void **state)
 {
     (void)state;
     assert_true(mean_of(PROFILE_OFFICE, 1, 40, 64) > 3 * mean_of(PROFILE_OFFICE, 6, 40, 64));
-    assert_true(mean_of(PROFILE_NIGHT_SHIFT, 1, 0, 16) > 2 * mean_of(PROFILE_NIGHT_SHIFT, 1, 52, 72));
+    assert_true(mean_of(PROFILE_NIGHT_SHIFT, 1, 0, 16) >
+                2 * mean_of(PROFILE_NIGHT_SHIFT, 1, 52, 72));
     assert_true(mean_of(PROFILE_HOME, 1, 76, 86) > 2 * mean_of(PROFILE_HOME, 1, 8, 20));
     double night = mean_of(PROFILE_STEADY, 2, 0, 16);
     double day = mean_of(PROFILE_STEADY, 2, 40, 64);

@@ -294,8 +294,8 @@ static err name_cell(err e, const struct line *l, const struct parse *p, enum co
     return err_context(e, "line %zu, column \"%s\"", l->number, column_slot(&names, c));
 }
 
-static err read_cell(const struct parse *p, const struct line *l, enum column c, bool may_be_negative,
-                     int64_t *out)
+static err read_cell(const struct parse *p, const struct line *l, enum column c,
+                     bool may_be_negative, int64_t *out)
 {
     int64_t v = 0;
     err e = parse_micro(l->fields[p->at[c]], &v);

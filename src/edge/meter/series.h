@@ -28,7 +28,8 @@ err series_zone_parse(const char *text, struct series_zone *out) MUST_USE;
 /* Local second -> UTC. A stamp of the doubled autumn hour is the first of the two (daylight time)
  * when `again` says that the same stamp comes once more, else the second. ERR_PROTO: a time that
  * the spring change left out. */
-err series_zone_utc(const struct series_zone *z, int64_t local_s, bool again, int64_t *out) MUST_USE;
+err series_zone_utc(const struct series_zone *z, int64_t local_s, bool again,
+                    int64_t *out) MUST_USE;
 
 /* Names of our columns in the header of a file: "start=Date,kwh=Usage"; NULL or "" = as above. */
 struct series_columns {

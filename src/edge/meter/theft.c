@@ -92,7 +92,8 @@ static void reverse(struct profile_slot *slots)
     }
 }
 
-void theft_apply(enum theft t, uint64_t seed, uint32_t day, struct profile_slot slots[PROFILE_SLOTS])
+void theft_apply(enum theft t, uint64_t seed, uint32_t day,
+                 struct profile_slot slots[PROFILE_SLOTS])
 {
     struct rand64 r = draws_of_day(seed, day, PROFILE_SLOTS);
     double mean = mean_wh(slots);

@@ -26,4 +26,5 @@ err theft_parse(struct bytes name, enum theft *out) MUST_USE;
 /* Changes a day in place. `seed` is the unit's own; `day` counts from the first day of the theft:
  * the numbers drawn depend on nothing else. Reactive energy follows the active one, so that the
  * power factor gives nothing away. */
-void theft_apply(enum theft t, uint64_t seed, uint32_t day, struct profile_slot slots[PROFILE_SLOTS]);
+void theft_apply(enum theft t, uint64_t seed, uint32_t day,
+                 struct profile_slot slots[PROFILE_SLOTS]);

@@ -5,7 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
-#define PIECES_US US_PER_S             /* how often links are looked at while a frame is in pieces */
+#define PIECES_US US_PER_S /* how often links are looked at while a frame is in pieces */
 #define SWEEP_US (5 * US_PER_S)        /* sessions, while some are pending or old */
 #define QUIET_US (60 * US_PER_S)       /* and otherwise */
 #define LATE_US (2 * 900 * US_PER_S)   /* two intervals without a frame */

@@ -9,7 +9,8 @@ struct bucket {
     uint64_t due_us; /* when the bucket will be full again */
 };
 
-static inline bool bucket_take(struct bucket *b, uint64_t now_us, uint64_t period_us, uint64_t burst)
+static inline bool bucket_take(struct bucket *b, uint64_t now_us, uint64_t period_us,
+                               uint64_t burst)
 {
     uint64_t due_us = b->due_us > now_us ? b->due_us : now_us;
 

@@ -183,7 +183,8 @@ static void check(struct authenticator *a, struct registered *m, uint64_t link,
 
 static err ask(struct authenticator *a, uint64_t meter)
 {
-    return authenticator_send_up(a, &(struct intake_message){ .kind = INTAKE_LOOKUP, .meter = meter });
+    return authenticator_send_up(a,
+                                 &(struct intake_message){ .kind = INTAKE_LOOKUP, .meter = meter });
 }
 
 static err wait_for_answer(struct authenticator *a, struct registered *m, uint64_t link,

@@ -142,8 +142,9 @@ static err make_metrics(struct state *s)
     metric_register(&s->late);
     TRY(core_metrics_new("meterseal_authenticator", NULL, "events of the authenticator",
                          AUTHENTICATOR_COUNT, count_name, &s->metrics));
-    return core_metrics_new("meterseal_authenticator_refused", "reason", "what was refused, and why",
-                            AUTHENTICATOR_REFUSAL_COUNT, refusal_text, &s->refusals);
+    return core_metrics_new("meterseal_authenticator_refused", "reason",
+                            "what was refused, and why", AUTHENTICATOR_REFUSAL_COUNT, refusal_text,
+                            &s->refusals);
 }
 
 static err make_core(struct service_run *run, struct state *s)

@@ -31,7 +31,8 @@ enum session_event {
 };
 
 #define SESSION_NOT_ALLOWED UINT8_MAX
-uint8_t session_next(enum session_state s, enum session_event ev); /* SESSION_NOT_ALLOWED, or a state */
+/* SESSION_NOT_ALLOWED, or a state. */
+uint8_t session_next(enum session_state s, enum session_event ev);
 
 struct session_other { /* the pending or the old one: rare, so it is apart */
     struct session session;

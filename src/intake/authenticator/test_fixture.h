@@ -192,7 +192,8 @@ static inline err send_sealed(struct fixture *f, struct test_meter *m, enum enve
     return from(f, m->link, buf_bytes(&frame));
 }
 
-static inline err send_signal(struct fixture *f, struct test_meter *m, uint8_t signal, uint32_t transaction)
+static inline err send_signal(struct fixture *f, struct test_meter *m, uint8_t signal,
+                              uint32_t transaction)
 {
     struct signal s = { .signal = signal, .reason = signal == NBR_NAK ? NAK_EXPIRED : 0 };
     uint8_t body[SIGNAL_BYTES];

@@ -45,7 +45,8 @@ void fake_store_register(struct fake_store *f, uint64_t meter, uint8_t suite,
     struct buf spki = { .max = SPKI_BYTES_MAX }, sign = { .max = SPKI_BYTES_MAX };
 
     assert(m != NULL);
-    bool made = !public_key_to_spki(session, &spki).code && !public_key_to_spki(signing, &sign).code;
+    bool made =
+        !public_key_to_spki(session, &spki).code && !public_key_to_spki(signing, &sign).code;
     assert(made);
     (void)made;
     m->meter = meter;

@@ -39,7 +39,8 @@ static uint32_t new_transaction(struct collector *c)
     return transaction;
 }
 
-uint32_t gaps_command(struct collector *c, struct meter *m, uint8_t subcode, struct bytes parameters)
+uint32_t gaps_command(struct collector *c, struct meter *m, uint8_t subcode,
+                      struct bytes parameters)
 {
     uint8_t block[NBR_COMMAND_BYTES] = { NBR_EXTENSION };
     struct intake_message i = { .kind = INTAKE_COMMAND, .meter = m->id };

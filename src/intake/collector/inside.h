@@ -195,4 +195,5 @@ void gaps_answered(struct collector *c, struct meter *m, uint32_t transaction);
 void gaps_tick(struct collector *c);
 void gaps_forget(struct collector *c, struct meter *m);
 /* Sends a command: 0xE2 with this sub-code and parameters behind it. Gives its transaction. */
-uint32_t gaps_command(struct collector *c, struct meter *m, uint8_t subcode, struct bytes parameters);
+uint32_t gaps_command(struct collector *c, struct meter *m, uint8_t subcode,
+                      struct bytes parameters);

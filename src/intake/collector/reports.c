@@ -38,7 +38,8 @@ static void conflict(struct collector *c, struct meter *m, uint32_t sequence)
 
 static uint8_t quality_of(struct collector *c, const struct record *r)
 {
-    bool future = r->end_s > collector_now_s(c) && r->end_s - collector_now_s(c) > COLLECTOR_FUTURE_S;
+    bool future =
+        r->end_s > collector_now_s(c) && r->end_s - collector_now_s(c) > COLLECTOR_FUTURE_S;
 
     if (future || (r->status & STATUS_CLOCK_UNSET) != 0) {
         return QUALITY_SUSPECT;

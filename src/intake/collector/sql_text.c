@@ -271,8 +271,9 @@ static err put_seal(struct buf *out, const struct sealed_day *day)
 
 err sql_insert_seals(const struct collector_batch *b, struct buf *out, size_t *out_count)
 {
-    TRY(buf_append(out, BYTES_LIT("INSERT INTO seal (meter_id, end_s, start_s, first_seq, last_seq, "
-                                  "records, stored) VALUES ")));
+    TRY(buf_append(out,
+                   BYTES_LIT("INSERT INTO seal (meter_id, end_s, start_s, first_seq, last_seq, "
+                             "records, stored) VALUES ")));
     for (size_t i = 0; i < b->seal_count; i++) {
         TRY(begin_row(out, i));
         TRY(put_seal(out, &b->seals[i].day));

@@ -290,7 +290,8 @@ static err certificate_answered(struct task *t, const json_t *rows)
     TRY(sql_cell_text(json_array_get(rows, 0), 0, &pem));
     t->key.max = SPKI_BYTES_MAX;
     if (signing_key(pem, &t->key).code) {
-        buf_clear(&t->key); /* readings are taken all the same; its seals are refused, with an event */
+        /* Readings are taken all the same; its seals are refused, with an event. */
+        buf_clear(&t->key);
     }
     return OK;
 }

@@ -184,9 +184,10 @@ static void a_reading_is_inserted_with_every_column(void **state)
     const char *text = f.statements[0].text;
     const char *values = strstr(text, "VALUES ");
     assert_non_null(values);
-    assert_string_equal(values, "VALUES (305419896,1763824500,1,0,0,900,1,NULL,-1,-2,-3,-4,-5,-6,-7,"
-                                "-8,-9,-10,-11,-12,-13,-14,-15,-16,-17,-18,-19,-20,-21,-22,-23,-24,"
-                                "-25,-26,1,0,NULL) ON CONFLICT DO NOTHING");
+    assert_string_equal(values,
+                        "VALUES (305419896,1763824500,1,0,0,900,1,NULL,-1,-2,-3,-4,-5,-6,-7,"
+                        "-8,-9,-10,-11,-12,-13,-14,-15,-16,-17,-18,-19,-20,-21,-22,-23,-24,"
+                        "-25,-26,1,0,NULL) ON CONFLICT DO NOTHING");
     answer(&f, INSERT_READING, 1, "[]");
     assert_int_equal(collector_mark(f.c, METER), 1);
     assert_int_equal(collector_counts(f.c)[COLLECTOR_READINGS], 1);

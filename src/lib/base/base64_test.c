@@ -49,7 +49,8 @@ static void every_octet_comes_back(void **state)
 
 static void a_second_spelling_is_refused(void **state)
 {
-    static const char *const bad[] = { "Zg==", "Zh", "Zm9", "Z", "Zm9vY", "Zm+v", "Zm/v", " Zg", "Zg\n" };
+    static const char *const bad[] = { "Zg==", "Zh",   "Zm9", "Z",   "Zm9vY",
+                                       "Zm+v", "Zm/v", " Zg", "Zg\n" };
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

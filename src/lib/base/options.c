@@ -17,7 +17,8 @@ static const char *option_match(const char *argument, const char *name)
     return *rest == '\0' || *rest == '=' ? rest : NULL;
 }
 
-static err option_set(const struct option_spec *spec, const char *rest, int argc, char **argv, int *i)
+static err option_set(const struct option_spec *spec, const char *rest, int argc, char **argv,
+                      int *i)
 {
     if (spec->value == NULL) {
         if (*rest == '=') {

@@ -22,4 +22,5 @@ err option_number(const char *name, const char *text, uint64_t min, uint64_t max
     MUST_USE;
 err option_signed(const char *name, const char *text, int64_t min, int64_t max, int64_t *out)
     MUST_USE;
-err option_time(const char *name, const char *text, int64_t *out_s) MUST_USE; /* clock.h time_parse */
+/* As time_parse of lib/base/clock.h. */
+err option_time(const char *name, const char *text, int64_t *out_s) MUST_USE;

@@ -33,7 +33,9 @@ static err parse(struct verb *v, int argc, const char *const *words, char **argv
 
 static void options_and_plain_arguments_may_mix(void **state)
 {
-    const char *const words[] = { "one", "--dir", "d", "two", "--count=7", "--loud", "--", "--dir" };
+    const char *const words[] = {
+        "one", "--dir", "d", "two", "--count=7", "--loud", "--", "--dir"
+    };
     char *argv[8];
     struct verb v = { 0 };
     int plain;

@@ -70,7 +70,9 @@ static err batch_add(struct kvs_batch *b, const struct kvs_op *op)
 err kvs_batch_put(struct kvs_batch *b, enum kvs_expect expect, uint64_t rev, struct bytes key,
                   struct bytes value)
 {
-    struct kvs_op op = { .type = KVS_PUT, .expect = expect, .rev = rev, .key = key, .value = value };
+    struct kvs_op op = {
+        .type = KVS_PUT, .expect = expect, .rev = rev, .key = key, .value = value
+    };
 
     return batch_add(b, &op);
 }

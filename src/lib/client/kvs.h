@@ -38,7 +38,8 @@ struct kvs_batch_answer {
 
 /* ERR_CONFLICT when a condition failed: then nothing was written. */
 typedef void (*kvs_batch_fn)(void *arg, err e, const struct kvs_batch_answer *answer);
-err kvs_batch_send(struct kvs_client *c, struct kvs_batch *b, kvs_batch_fn done, void *arg) MUST_USE;
+err kvs_batch_send(struct kvs_client *c, struct kvs_batch *b, kvs_batch_fn done,
+                   void *arg) MUST_USE;
 err kvs_batch_wait(struct kvs_client *c, struct kvs_batch *b, struct buf *out_results,
                    struct kvs_batch_answer *out) MUST_USE; /* results borrow from out_results */
 

@@ -16,7 +16,7 @@ struct http_client {
     struct loop *loop;
     struct loop_child child; /* ends the calls when the loop is freed first */
     char *base_url, *certificate, *key, *ca;
-    char *role_url;             /* "https://kvs:8443" when the server has to prove a role, or NULL */
+    char *role_url; /* "https://kvs:8443" when the server has to prove a role, or NULL */
     struct curl_slist *address; /* then: where such URLs go */
     char *bearer; /* "Authorization: Bearer ...", wiped when freed; NULL = none */
     bool secure;

@@ -500,7 +500,8 @@ static char *text_of(const char *before, char c, size_t count, const char *after
 
 static void a_target_may_have_4096_octets_and_no_more(void **state)
 {
-    char *fits = text_of("GET /hello?", 'a', HTTP_TARGET_BYTES_MAX - 7, " HTTP/1.1\r\n" HOST "\r\n");
+    char *fits =
+        text_of("GET /hello?", 'a', HTTP_TARGET_BYTES_MAX - 7, " HTTP/1.1\r\n" HOST "\r\n");
     char *over = text_of("GET /hello?", 'a', HTTP_TARGET_BYTES_MAX - 6, " HTTP/1.1\r\n" HOST "\r\n");
 
     (void)state;
@@ -512,7 +513,8 @@ static void a_target_may_have_4096_octets_and_no_more(void **state)
 
 static void a_header_line_may_have_8192_octets_and_no_more(void **state)
 {
-    char *fits = text_of("GET /hello HTTP/1.1\r\n" HOST "X:", 'a', HTTP_LINE_BYTES_MAX - 2, "\r\n\r\n");
+    char *fits =
+        text_of("GET /hello HTTP/1.1\r\n" HOST "X:", 'a', HTTP_LINE_BYTES_MAX - 2, "\r\n\r\n");
     char *over = text_of("GET /hello HTTP/1.1\r\n" HOST "X:", 'a', HTTP_LINE_BYTES_MAX - 1, "\r\n\r\n");
     char *name = text_of("GET /hello HTTP/1.1\r\n" HOST, 'a', HTTP_LINE_BYTES_MAX + 1, ":b\r\n\r\n");
 

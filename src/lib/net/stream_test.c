@@ -256,7 +256,9 @@ static void a_port_in_use_is_a_conflict(void **state)
 
 static void bad_addresses_are_refused_with_their_text(void **state)
 {
-    static const char *const bad[] = { "", "nohost", ":1", "a:", "a:65536", "a:01", "a:-1", "a: 1" };
+    static const char *const bad[] = {
+        "", "nohost", ":1", "a:", "a:65536", "a:01", "a:-1", "a: 1"
+    };
     struct world w = { 0 };
     const struct stream_options plain = { 0 };
     struct stream_listener *listener;

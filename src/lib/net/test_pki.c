@@ -74,8 +74,8 @@ static X509 *make_certificate(const struct test_certificate *c, EVP_PKEY *key, X
         add_extension(cert, issuer, NID_basic_constraints, "critical,CA:FALSE");
         add_extension(cert, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
         char names[128];
-        snprintf(names, sizeof names, "DNS:localhost,IP:127.0.0.1%s%s", *name != '\0' ? ",DNS:" : "",
-                 name);
+        snprintf(names, sizeof names, "DNS:localhost,IP:127.0.0.1%s%s",
+                 *name != '\0' ? ",DNS:" : "", name);
         add_extension(cert, issuer, NID_subject_alt_name, names);
     }
     assert(X509_sign(cert, issuer_key, EVP_sha256()) > 0);

@@ -291,7 +291,8 @@ static bool header_split(struct bytes header, struct bytes *id, struct bytes *se
     static const char scheme[] = "Bearer ";
     const size_t skip = sizeof scheme - 1;
 
-    if (header.len != skip + KEY_CHARS || strncasecmp((const char *)header.ptr, scheme, skip) != 0) {
+    if (header.len != skip + KEY_CHARS ||
+        strncasecmp((const char *)header.ptr, scheme, skip) != 0) {
         return false;
     }
     const uint8_t *at = header.ptr + skip;

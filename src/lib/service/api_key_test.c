@@ -171,8 +171,9 @@ static void a_star_is_every_space_and_an_escape_any_octet(void **state)
 
 static void two_secrets_serve_one_id_while_they_are_changed(void **state)
 {
-    static const char other[] = "k7q2m5aa 00000000000000000000000000000000000000000000000000000000000000"
-                                "00 0 read:sql:\n";
+    static const char other[] =
+        "k7q2m5aa 00000000000000000000000000000000000000000000000000000000000000"
+        "00 0 read:sql:\n";
     char text[1024];
     struct api_keys *k;
 
@@ -223,7 +224,8 @@ static void a_bad_line_is_refused_and_named(void **state)
         "k7q2m5aa " HASH " 0 read:sql:%zz\n",
         "k7q2m5aa " HASH " 0 read:sql:\x80\n",
         "k7q2m5aa " HASH " 0 read:sql:\t\n",
-        "k7q2m5aa " HASH " 0 read:a: read:b: read:c: read:d: read:e: read:f: read:g: read:h: read:i:\n",
+        "k7q2m5aa " HASH
+        " 0 read:a: read:b: read:c: read:d: read:e: read:f: read:g: read:h: read:i:\n",
     };
     struct api_keys *k = NULL;
 

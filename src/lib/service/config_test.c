@@ -236,7 +236,8 @@ static void help_tells_name_default_range_and_meaning(void **state)
     assert_ok(settings_markdown(&settings, &b));
     assert_ok(buf_u8(&b, 0));
     text = (const char *)b.ptr;
-    assert_non_null(strstr(text, "| `cache_bytes` | `1024` | 16 to 4096 octets | memory it keeps |\n"));
+    assert_non_null(
+        strstr(text, "| `cache_bytes` | `1024` | 16 to 4096 octets | memory it keeps |\n"));
     assert_non_null(strstr(text, "| `listen` | must be given |  | where it listens |\n"));
     buf_done(&b);
 }

@@ -22,7 +22,7 @@ struct service_common { /* the first member of every service's config struct */
     const char *tls_key;
     const char *tls_ca;
     const char *log_level;     /* debug, info, warn, error */
-    const char *port_file;     /* written when ready: one "name port" line per listener; "" = none */
+    const char *port_file; /* written when ready: one "name port" line per listener; "" = none */
     const char *tee;           /* evidence provider: "sim" until attestation comes */
 };
 

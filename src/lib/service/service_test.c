@@ -30,7 +30,8 @@ struct sample_state {
 
 static const struct setting table[] = {
     SERVICE_COMMON_SETTINGS,
-    { "mode", SETTING_TEXT, offsetof(struct sample_config, mode), "good", 0, 0, NULL, "what it does" },
+    { "mode", SETTING_TEXT, offsetof(struct sample_config, mode), "good", 0, 0, NULL,
+      "what it does" },
 };
 
 static void later(void *arg)

@@ -12,9 +12,10 @@
 err json_read(struct bytes text, size_t size_max, unsigned depth_max, json_t **out) MUST_USE;
 void json_freep(json_t **doc);
 
-/* Fields of an object; absent is ERR_MISSING, of another type ERR_PROTO, both naming the field. */
+/* Fields of an object; absent is ERR_MISSING, of another type ERR_PROTO, both naming the field. What
+ * comes out borrows from it. */
 err json_field_int(const json_t *object, const char *key, int64_t min, int64_t max, int64_t *out)
     MUST_USE;
-err json_field_text(const json_t *object, const char *key, struct bytes *out) MUST_USE; /* borrows */
-err json_field_array(const json_t *object, const char *key, json_t **out) MUST_USE;     /* borrows */
-err json_field_object(const json_t *object, const char *key, json_t **out) MUST_USE;    /* borrows */
+err json_field_text(const json_t *object, const char *key, struct bytes *out) MUST_USE;
+err json_field_array(const json_t *object, const char *key, json_t **out) MUST_USE;
+err json_field_object(const json_t *object, const char *key, json_t **out) MUST_USE;

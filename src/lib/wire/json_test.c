@@ -169,7 +169,8 @@ static void write_value(struct json_writer *w, const json_t *v)
         }
         json_write_array_end(w);
     } else if (json_is_string(v)) {
-        json_write_text(w, (struct bytes){ (const uint8_t *)json_string_value(v), json_string_length(v) });
+        json_write_text(
+            w, (struct bytes){ (const uint8_t *)json_string_value(v), json_string_length(v) });
     } else if (json_is_integer(v)) {
         json_write_int(w, json_integer_value(v));
     } else if (json_is_boolean(v)) {

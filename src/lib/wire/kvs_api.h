@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The binary bodies of the key-value store's REST interface (docs/protocol.md, 5):
  *
- *     MSB1  a batch: put, delete, check, get         POST /v1/batch, application/x-meterseal-batch
+ *     MSB1  a batch: put, delete, check, get         POST /v1/batch, KVS_BATCH_TYPE
  *     MSR1  what became of each operation            its answer
- *     MSP1  keys of a range in order                 GET /v1/kv/{space}, application/x-meterseal-page
+ *     MSP1  keys of a range in order                 GET /v1/kv/{space}, KVS_PAGE_TYPE
  *
  * Readers check a whole body before anything of it is used; then the `take` functions cannot fail
  * on it. Views borrow from the body. Integers are big-endian. */

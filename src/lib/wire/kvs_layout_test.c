@@ -260,9 +260,10 @@ static void a_frame_follows_the_vector(void **state)
     assert_ok(kvs_frame_seal(f->aead, &k, &frame, text.ptr, &chain, raw));
     assert_int_equal(load_u32(raw + 56), 0x804fdf8f);
     assert_int_equal(load_u32(raw + 60), 0xea224de8);
-    assert_hex(((struct bytes){ raw + 64, 76 }),
-               "c5fe95c526cc0b5bf67ae39e518da1442a510d6a111079a84a9e007348d5ce7fca5d2e77eb7bc6ae02af"
-               "a85df7d7254fad5400437f734bf8e4b958e4b1779e2219aa70f5ea4d351a60162217");
+    assert_hex(
+        ((struct bytes){ raw + 64, 76 }),
+        "c5fe95c526cc0b5bf67ae39e518da1442a510d6a111079a84a9e007348d5ce7fca5d2e77eb7bc6ae02af"
+        "a85df7d7254fad5400437f734bf8e4b958e4b1779e2219aa70f5ea4d351a60162217");
     assert_hex(DIGEST_VIEW(&chain),
                "3715cd81e2dd7237b2cbc28dc189010e2984424ece42f24a2454979c21a2cbb4");
 

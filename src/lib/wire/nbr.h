@@ -46,7 +46,7 @@ struct nbr_command {
 
 struct nbr_response {
     uint8_t code;
-    uint32_t meter;       /* serial of the meter, eight BCD digits as read: 12345678 is 0x12345678 */
+    uint32_t meter; /* serial of the meter, eight BCD digits as read: 12345678 is 0x12345678 */
     const uint8_t *data;  /* 251 octets at offset 5, borrowed */
 };
 

@@ -19,7 +19,8 @@ struct row_writer {
     uint16_t slots;
 };
 
-err row_begin(struct row_writer *w, struct buf *out, uint16_t schema_version, uint16_t slots) MUST_USE;
+err row_begin(struct row_writer *w, struct buf *out, uint16_t schema_version,
+              uint16_t slots) MUST_USE;
 void row_set_int(struct row_writer *w, uint16_t slot, int64_t v); /* integers, bool, times, numeric */
 void row_set_float8(struct row_writer *w, uint16_t slot, double v);
 err row_set_octets(struct row_writer *w, uint16_t slot, struct bytes octets) MUST_USE;

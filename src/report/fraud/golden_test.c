@@ -204,7 +204,8 @@ static double attacked_score(const struct unit *u, size_t index, enum attack a)
     for (size_t d = 0; d < TEST; d++) {
         falsify(a, &r, factor, a == CLIP ? history_quantile(u, 0.7) : 0, d, test[d].w);
     }
-    double score = paper_score(&map, u->customer->days + u->start - HISTORY, HISTORY, test, TEST).score;
+    double score =
+        paper_score(&map, u->customer->days + u->start - HISTORY, HISTORY, test, TEST).score;
     mem_give(test);
     return score;
 }

@@ -20,13 +20,14 @@ static void a_batch_in_json_becomes_a_binary_one(void **state)
     uint32_t index;
 
     (void)state;
-    assert_ok(read_text("{\"space\":\"s\",\"ops\":["
-                        "{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\",\"if_absent\":true,\"ttl_s\":60},"
-                        "{\"op\":\"delete\",\"key64\":\"_w\",\"if_rev\":7},"
-                        "{\"op\":\"check\",\"space\":\"t\",\"key\":\"b\",\"if_rev\":3},"
-                        "{\"op\":\"put\",\"key\":\"c\",\"value64\":\"AAE\"},"
-                        "{\"op\":\"get\",\"key\":\"\xc3\xa4\"}]}",
-                        &b, &index));
+    assert_ok(
+        read_text("{\"space\":\"s\",\"ops\":["
+                  "{\"op\":\"put\",\"key\":\"a\",\"value\":\"1\",\"if_absent\":true,\"ttl_s\":60},"
+                  "{\"op\":\"delete\",\"key64\":\"_w\",\"if_rev\":7},"
+                  "{\"op\":\"check\",\"space\":\"t\",\"key\":\"b\",\"if_rev\":3},"
+                  "{\"op\":\"put\",\"key\":\"c\",\"value64\":\"AAE\"},"
+                  "{\"op\":\"get\",\"key\":\"\xc3\xa4\"}]}",
+                  &b, &index));
     assert_ok(kvs_msb_read(buf_bytes(&b), &msb, &index));
     assert_int_equal(msb.count, 5);
     assert_int_equal(msb.space_count, 2);

@@ -152,7 +152,8 @@ static err token_add(struct ask *a, struct json_writer *w)
     TRY(token_make(a->gateway->tokens, ask_space_name(a), &rest, &token));
     json_write_key(w, "next");
     json_write_text(w, buf_bytes(&token));
-    return json_octets(w, "next_key", (struct bytes){ a->request.next_key, a->request.next_key_len });
+    return json_octets(w, "next_key",
+                       (struct bytes){ a->request.next_key, a->request.next_key_len });
 }
 
 /* The members behind the keys: {"keys":[ ... ] is there, this is the rest. */

@@ -300,7 +300,8 @@ static void a_page_comes_in_binary_when_asked(void **state)
 {
     (void)state;
     keys_fill();
-    const char *a = call("GET", "/v1/kv/s?limit=1", "Accept: application/x-meterseal-page\r\n", NULL);
+    const char *a =
+        call("GET", "/v1/kv/s?limit=1", "Accept: application/x-meterseal-page\r\n", NULL);
     struct kvs_msp msp;
 
     assert_string_equal(header_of(a, "Content-Type"), KVS_PAGE_TYPE);
@@ -511,7 +512,8 @@ static void a_lacking_scope_is_403_whether_the_space_exists_or_not(void **state)
 static void a_scan_needs_a_scope_for_its_whole_range(void **state)
 {
     (void)state;
-    assert_int_equal(status_of(site_call(&s, "GET", "/v1/kv/s?prefix=job-", s.prefix, "", NULL)), 200);
+    assert_int_equal(status_of(site_call(&s, "GET", "/v1/kv/s?prefix=job-", s.prefix, "", NULL)),
+                     200);
     assert_int_equal(status_of(site_call(&s, "GET", "/v1/kv/s?prefix=job-7", s.prefix, "", NULL)), 200);
     assert_int_equal(
         status_of(site_call(&s, "GET", "/v1/kv/s?start=job-1&end=job-5", s.prefix, "", NULL)), 200);
@@ -673,8 +675,8 @@ static void a_token_that_was_changed_or_is_foreign_is_400(void **state)
 static void a_bad_batch_is_400_with_the_index(void **state)
 {
     (void)state;
-    check_refused(call("POST", "/v1/batch", "Content-Type: " KVS_BATCH_TYPE "\r\n", "MSB2aaaaaaa"), 400,
-                  "batch");
+    check_refused(call("POST", "/v1/batch", "Content-Type: " KVS_BATCH_TYPE "\r\n", "MSB2aaaaaaa"),
+                  400, "batch");
     check_refused(call("POST", "/v1/batch", "Content-Type: " KVS_BATCH_TYPE "\r\n", ""), 400, "batch");
     check_refused(call("POST", "/v1/batch", "Content-Type: text/plain\r\n", "x"), 400, "field");
     check_refused(call("POST", "/v1/batch", "", "x"), 400, "field");

@@ -47,8 +47,15 @@ static void a_root_key_is_64_hex_digits(void **state)
 
 static void a_root_key_of_another_form_is_refused_without_being_told(void **state)
 {
-    static const char *const bad[] = { "", "00", KEY "0", KEY "00", KEY "\n\n", KEY " ",
-                                       "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" };
+    static const char *const bad[] = {
+        "",
+        "00",
+        KEY "0",
+        KEY "00",
+        KEY "\n\n",
+        KEY " ",
+        "g00102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    };
     struct key k = { .size = 7 };
 
     (void)state;
