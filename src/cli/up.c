@@ -80,15 +80,21 @@ static err explain_end(const struct place *p)
     FAIL(ERR_IO, "the services could not be started: %s", line);
 }
 
-/* Services whose supervisor was killed go on; a new one could not start beside them. */
-static err refuse_orphans(const struct place *p)
+/* Services whose supervisor was killed go on, and those of another directory may have the ports:
+ * new ones could not start beside them, and must not be taken for ready. */
+static err refuse_strangers(const struct place *p)
 {
     for (size_t i = 0; i < INSTALLED_COUNT; i++) {
-        struct service_health h = health_of(p, &installed_services[i]);
-        if (h.alive) {
+        const struct installed_service *s = &installed_services[i];
+        struct service_health h = health_of(p, s);
+        if (h.alive && h.pid > 0 && kill(h.pid, 0) == 0) {
             FAIL(ERR_CONFLICT, "%s still runs without a supervisor (pid %d); end all services of "
-                 "%s first: kill the pids in %s/run", installed_services[i].name, h.pid, p->dir,
-                 p->dir);
+                 "%s first: kill the pids in %s/run", s->name, h.pid, p->dir, p->dir);
+        }
+        if (h.alive) {
+            FAIL(ERR_CONFLICT, "%s, the health port of %s, is taken by another program, perhaps "
+                 "another installation; end it, or make this one with meterseal init --first-port",
+                 place_address(p, PLACE_HEALTH + s->port).text, s->name);
         }
     }
     return OK;
@@ -106,7 +112,7 @@ err installation_up(const struct place *p)
         FAIL(ERR_CONFLICT, "%s is already up (pid %d); see: meterseal status --dir %s", p->dir,
              running, p->dir);
     }
-    TRY(refuse_orphans(p));
+    TRY(refuse_strangers(p));
     TRY(spawn_supervisor(p, &pid));
     while (!all_ready(p, waiting, sizeof waiting)) {
         if (waitpid(pid, NULL, WNOHANG) == pid) {

@@ -103,4 +103,7 @@ for service in aggregator authenticator collector sql kvs; do
 done
 sleep 2
 try "and when they are ended, everything starts again" "$METERSEAL" up
+"$METERSEAL" init "$WORK/other" --first-port "$(first_port)" >/dev/null
+refuse "the ports of another installation are not taken for its own" 1 "another installation" \
+    "$METERSEAL" up --dir "$WORK/other"
 finish
