@@ -20,3 +20,9 @@ static inline bool bucket_take(struct bucket *b, uint64_t now_us, uint64_t perio
     b->due_us = due_us + period_us;
     return true;
 }
+
+/* One event that was taken does not count. */
+static inline void bucket_give_back(struct bucket *b, uint64_t period_us)
+{
+    b->due_us = b->due_us > period_us ? b->due_us - period_us : 0;
+}

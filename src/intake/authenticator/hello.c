@@ -102,7 +102,9 @@ static err work(struct hello_job *job)
     AUTO(public_key_freep) struct public_key *meter = NULL;
 
     TRY(public_key_from_spki(job->spki, &meter));
-    return hello_accept(job->frame, meter, job->own, &job->answer, &job->out, &job->session);
+    err e = hello_accept(job->frame, meter, job->own, &job->answer, &job->out, &job->session);
+    job->forged = e.code && hello_check(job->frame, meter, job->own).code;
+    return e;
 }
 
 void hello_job_run(struct hello_job *job)
@@ -133,6 +135,11 @@ static void job_done(struct authenticator *a, struct hello_job *job)
     a->jobs--;
     if (m != NULL) {
         m->working = false;
+        /* Key ids are clear in every HELLO: who has seen one could else keep the meter out for ever
+         * by one forged HELLO each ten seconds. What that costs here the link's rate bounds. */
+        if (job->forged) {
+            bucket_give_back(&m->hellos, METER_PERIOD_US);
+        }
     }
     if (job->result.code) {
         refuse(a, job->link, &e, AUTHENTICATOR_SIGNATURE);

@@ -200,6 +200,30 @@ static void a_replayed_hello_does_not_cut_a_live_session(void **state)
     end(&f);
 }
 
+/* Whoever has seen a HELLO knows the ids of its keys: all that is checked before the signature. */
+static void forged_hellos_do_not_use_up_those_of_the_meter(void **state)
+{
+    struct fixture f;
+    struct test_meter m = { .id = METER, .link = AGG };
+    struct test_meter thief = { .id = METER, .link = AGG + 1 };
+
+    (void)state;
+    start(&f);
+    say_hello(&f, &m);
+    for (int i = 0; i < 10; i++) {
+        struct bytes hello = make_hello(&thief, SUITE_X25519_RSA2048, 0, UTC_S);
+        thief.hello.frame[hello.len - 1] ^= 1;
+        assert_ok(from(&f, thief.link, hello));
+    }
+    assert_int_equal(refused(&f, AUTHENTICATOR_SIGNATURE), 10);
+    say_hello(&f, &m);
+    say_hello(&f, &m);
+    assert_int_equal(counted(&f, AUTHENTICATOR_HELLOS), 3);
+    say_hello(&f, &m);
+    assert_int_equal(refused(&f, AUTHENTICATOR_METER_RATE), 1);
+    end(&f);
+}
+
 static void a_meter_may_say_hello_three_times_and_then_every_ten_seconds(void **state)
 {
     struct fixture f;
@@ -445,6 +469,7 @@ int main(void)
         cmocka_unit_test(every_refused_hello_gets_the_same_answer),
         cmocka_unit_test(a_replayed_hello_is_refused),
         cmocka_unit_test(a_replayed_hello_does_not_cut_a_live_session),
+        cmocka_unit_test(forged_hellos_do_not_use_up_those_of_the_meter),
         cmocka_unit_test(a_meter_may_say_hello_three_times_and_then_every_ten_seconds),
         cmocka_unit_test(a_flood_of_one_aggregator_does_not_reach_the_others),
         cmocka_unit_test(a_hello_with_a_foreign_ciphertext_is_refused),

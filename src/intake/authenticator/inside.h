@@ -51,6 +51,7 @@ struct hello_job {
     const struct private_key *own;
     struct hello_ok answer;
     err result;
+    bool forged; /* the meter has not signed it */
     struct buf out;         /* the HELLO-OK frame */
     struct session session; /* when the result is OK */
 };

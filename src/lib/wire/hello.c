@@ -199,6 +199,14 @@ static err hello_verify(const struct handshake *h, struct bytes frame,
     return handshake_verify(h, (struct bytes){ 0 }, frame, meter);
 }
 
+err hello_check(struct bytes frame, const struct public_key *meter, const struct private_key *own)
+{
+    struct handshake h;
+
+    TRY(handshake_parse(frame, ENVELOPE_HELLO, &h));
+    return hello_verify(&h, frame, meter, own);
+}
+
 err hello_accept(struct bytes frame, const struct public_key *meter, const struct private_key *own,
                  const struct hello_ok *answer, struct buf *out_frame, struct session *out)
 {

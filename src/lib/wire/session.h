@@ -118,6 +118,10 @@ struct hello_claims { /* what a HELLO says before anything of it is believed */
 /* Form and exact length only: cheap, before any cryptography. */
 err hello_claims_parse(struct bytes frame, struct hello_claims *out) MUST_USE;
 
+/* That the meter has signed this HELLO, and no more: one verification. ERR_AUTH, ERR_PROTO. */
+err hello_check(struct bytes frame, const struct public_key *meter,
+                const struct private_key *own) MUST_USE;
+
 /* Verifies the signature, then opens or agrees the secret, and makes the HELLO-OK frame (appended
  * to `out_frame`) and the session. The caller has checked suite, key ids, time and nonce. */
 err hello_accept(struct bytes frame, const struct public_key *meter, const struct private_key *own,
