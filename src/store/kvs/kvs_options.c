@@ -58,7 +58,7 @@ err kvs_rocks_err(char *text)
             code = kinds[i].code;
         }
     }
-    if (strstr(text, "disk full") != NULL) {
+    if (code == ERR_IO && strstr(text, "disk full") != NULL) {
         code = ERR_LIMIT;
     }
     err_set(__FILE__, __LINE__, "%s", text);
@@ -76,7 +76,7 @@ static void database_options(const struct kvs_db *d, rocksdb_options_t *o)
     rocksdb_options_set_paranoid_checks(o, 1);
     rocksdb_options_set_wal_recovery_mode(o, RECOVERY_ABSOLUTE);
     rocksdb_options_set_recycle_log_file_num(o, 0); /* would write sealed octets twice */
-    rocksdb_options_set_max_total_wal_size(o, WAL_BYTES_MAX);
+    rocksdb_options_set_max_total_wal_size(o, d->config.wal_bytes);
     rocksdb_options_set_db_write_buffer_size(o, d->config.memtable_bytes);
     rocksdb_options_set_max_open_files(o, FILES_OPEN_MAX);
     rocksdb_options_set_max_background_jobs(o, d->config.job_count);
@@ -398,6 +398,7 @@ err kvs_db_open(struct volume *v, const struct kvs_db_config *config, struct kvs
     d->config.block_cache_bytes = config->block_cache_bytes > 0 ? config->block_cache_bytes
                                                                 : 64 * MIB;
     d->config.memtable_bytes = config->memtable_bytes > 0 ? config->memtable_bytes : 64 * MIB;
+    d->config.wal_bytes = config->wal_bytes > 0 ? config->wal_bytes : WAL_BYTES_MAX;
     d->config.job_count = config->job_count > 0 ? config->job_count : 2;
     TRY(open_steps(d));
     *out = TAKE(d);

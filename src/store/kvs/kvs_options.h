@@ -34,6 +34,7 @@ typedef void (*kvs_warn_fn)(void *arg, int level, const char *format);
 struct kvs_db_config {
     size_t block_cache_bytes; /* 0 = 64 MiB */
     size_t memtable_bytes;    /* 0 = 64 MiB, of all families together */
+    size_t wal_bytes;         /* of the write-ahead logs that hold segments back; 0 = 256 MiB */
     int job_count;            /* background threads; 0 = 2 */
     kvs_family_fn family;     /* NULL: level, LZ4, blobs for every family */
     void *family_arg;

@@ -32,7 +32,8 @@ struct volume_mem {
     long ops;
     long fault_at; /* -1: none */
     enum volume_mem_fault fault;
-    bool sticky, stopped, objects_full;
+    bool sticky, stopped, objects_full, objects_fail;
+    uint64_t capacity; /* 0: without end */
     uint8_t anchor_durable[2 * VOLUME_ANCHOR_SLOT_BYTES];
 };
 
@@ -127,6 +128,25 @@ static struct outcome outcome_next(struct volume_mem *m)
     return table[m->fault];
 }
 
+static uint64_t used(const struct volume_mem *m)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < m->count; i++) {
+        sum += !m->things[i]->deleted || m->things[i]->refs > 0 ? m->things[i]->size : 0;
+    }
+    return sum;
+}
+
+/* A good outcome becomes a bad one where the disk has no room for `more` octets. */
+static void outcome_bound(struct volume_mem *m, uint64_t more, struct outcome *o)
+{
+    if (!o->answer.code && m->capacity > 0 && used(m) + more > m->capacity) {
+        err_set(__FILE__, __LINE__, "disk full: no room for %llu octets", (unsigned long long)more);
+        *o = (struct outcome){ false, false, { ERR_LIMIT } };
+    }
+}
+
 static struct bytes part_of(struct bytes data, const struct outcome *o)
 {
     return (struct bytes){ data.ptr, o->whole ? data.len : o->half ? data.len / 2 : 0 };
@@ -167,7 +187,11 @@ static err object_append(void *self, void *object, struct bytes data)
     if (m->objects_full) {
         err_set(__FILE__, __LINE__, "disk full: no room for objects");
         o = (struct outcome){ false, false, { ERR_LIMIT } };
+    } else if (m->objects_fail) {
+        err_set(__FILE__, __LINE__, "the disk does not write objects");
+        o = (struct outcome){ false, false, { ERR_IO } };
     }
+    outcome_bound(m, data.len, &o);
     thing_write(t, t->size, part_of(data, &o));
     pthread_mutex_unlock(&m->lock);
     return o.answer;
@@ -307,6 +331,7 @@ static err segment_create(void *self, const uint8_t id[16], uint64_t size, void 
     segment_name(id, name);
     pthread_mutex_lock(&m->lock);
     struct outcome o = outcome_next(m);
+    outcome_bound(m, size, &o);
     if (o.whole) {
         struct thing *t = thing_add(m, name, (size_t)size);
         t->durable = true;
@@ -426,8 +451,14 @@ static err anchor_put(void *self, unsigned slot, struct bytes data, bool durable
 
 static err space(void *self, uint64_t *out_free_bytes)
 {
-    (void)self;
-    *out_free_bytes = UINT64_C(1) << 40;
+    struct volume_mem *m = self;
+
+    pthread_mutex_lock(&m->lock);
+    uint64_t full = used(m);
+    *out_free_bytes = m->capacity == 0 ? UINT64_C(1) << 40
+                      : full < m->capacity ? m->capacity - full
+                                           : 0;
+    pthread_mutex_unlock(&m->lock);
     return OK;
 }
 
@@ -539,6 +570,20 @@ void volume_mem_objects_full(struct volume_mem *m, bool full)
     pthread_mutex_unlock(&m->lock);
 }
 
+void volume_mem_objects_fail(struct volume_mem *m, bool fail)
+{
+    pthread_mutex_lock(&m->lock);
+    m->objects_fail = fail;
+    pthread_mutex_unlock(&m->lock);
+}
+
+void volume_mem_capacity(struct volume_mem *m, uint64_t bytes)
+{
+    pthread_mutex_lock(&m->lock);
+    m->capacity = bytes;
+    pthread_mutex_unlock(&m->lock);
+}
+
 long volume_mem_ops(const struct volume_mem *m)
 {
     return m->ops;
@@ -561,6 +606,17 @@ void volume_mem_restart(struct volume_mem *m)
     }
     m->stopped = false;
     m->fault_at = -1;
+}
+
+void volume_mem_forget(struct volume_mem *m)
+{
+    for (size_t i = m->count; i > 0; i--) {
+        struct thing *t = m->things[i - 1];
+        assert(t->refs == 0);
+        if (t->deleted) {
+            thing_forget(m, t);
+        }
+    }
 }
 
 static struct thing *thing_at(const struct volume_mem *m, size_t i)

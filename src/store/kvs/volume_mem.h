@@ -29,10 +29,16 @@ void volume_mem_anchor(struct volume_mem *m, bool on); /* off at first */
 void volume_mem_fault_at(struct volume_mem *m, long n, enum volume_mem_fault fault, bool sticky);
 /* No room for objects, while the log, made beforehand, still takes what comes. */
 void volume_mem_objects_full(struct volume_mem *m, bool full);
+/* Writing of objects fails, that of the log does not. */
+void volume_mem_objects_fail(struct volume_mem *m, bool fail);
+/* A disk of so many octets; 0, as at first: without end. */
+void volume_mem_capacity(struct volume_mem *m, uint64_t bytes);
 long volume_mem_ops(const struct volume_mem *m); /* writing operations so far */
 
 /* A power cut and a new start: what was not durable is gone, deletions may be undone. */
 void volume_mem_restart(struct volume_mem *m);
+/* What was deleted stays so, as when its directory was synced; only while nothing is open. */
+void volume_mem_forget(struct volume_mem *m);
 
 /* All that is stored, in a stable order: "o/<name>", "log/<segment>", "root", "anchor". */
 size_t volume_mem_count(const struct volume_mem *m);
