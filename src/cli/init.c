@@ -18,6 +18,7 @@
 #include "lib/crypto/cert.h"
 #include "lib/crypto/random.h"
 #include "lib/service/api_key.h"
+#include "lib/wire/json_write.h"
 
 #define FIRST_PORT_DEFAULT 17400
 #define PORT_TRIES 64
@@ -253,17 +254,42 @@ static err copy_examples(const struct place *p)
     return OK;
 }
 
+/* A folder that was there before may be one that somebody else has prepared: who can change it can
+ * put keys of his own in the place of ours. Only DIR itself may be a link. */
+static err check_own(const char *path, bool may_be_link)
+{
+    struct stat st;
+
+    if ((may_be_link ? stat(path, &st) : lstat(path, &st)) != 0) {
+        FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        FAIL(ERR_AUTH, "%s is a link; remove it, or choose another directory", path);
+    }
+    if (st.st_uid != geteuid()) {
+        FAIL(ERR_AUTH, "%s belongs to another user; choose another directory", path);
+    }
+    if ((st.st_mode & 022) != 0) {
+        FAIL(ERR_AUTH, "%s can be changed by others; choose another directory, or: chmod go-w %s",
+             path, path);
+    }
+    return OK;
+}
+
 static err make_folders(const char *dir)
 {
-    static const char *const folders[] = { "etc",      "pki", "secrets", "data/kvs", "meters",
-                                           "log",      "run", "bills" };
+    static const char *const folders[] = { "etc",    "pki", "secrets", "data", "data/kvs",
+                                           "meters", "log", "run",     "bills" };
     char path[PATH_MAX];
 
+    TRY(file_make_dirs(dir, 0700));
+    TRY(check_own(dir, true));
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         if (snprintf(path, sizeof path, "%s/%s", dir, folders[i]) >= (int)sizeof path - 256) {
             FAIL(ERR_LIMIT, "%s: path too long", dir);
         }
         TRY(file_make_dirs(path, 0700));
+        TRY(check_own(path, false));
     }
     return OK;
 }
@@ -296,6 +322,27 @@ err installation_make(const char *dir, const char *first_port, struct place *out
     return place_open(dir, out);
 }
 
+static err print_json(const struct place *p)
+{
+    AUTO(buf_done) struct buf out = { .max = FILE_BYTES_MAX };
+    struct json_writer w;
+
+    json_write_begin(&w, &out);
+    json_write_object(&w);
+    json_write_key(&w, "dir");
+    json_write_string(&w, p->dir);
+    json_write_key(&w, "first_port");
+    json_write_uint(&w, p->first_port);
+    json_write_key(&w, "tee");
+    json_write_string(&w, "sim");
+    json_write_key(&w, "secure");
+    json_write_bool(&w, false);
+    json_write_object_end(&w);
+    TRY(json_write_finish(&w));
+    printf("%.*s\n", (int)out.len, (const char *)out.ptr);
+    return OK;
+}
+
 int verb_init(int argc, char **argv)
 {
     const char *first_port = NULL;
@@ -317,9 +364,8 @@ int verb_init(int argc, char **argv)
         return cli_fail(e);
     }
     if (o.json) {
-        printf("{\"dir\":\"%s\",\"first_port\":%u,\"tee\":\"sim\",\"secure\":false}\n", p.dir,
-               p.first_port);
-        return EXIT_DONE;
+        e = print_json(&p);
+        return e.code ? cli_fail(e) : EXIT_DONE;
     }
     printf("made %s (ports %u to %u on 127.0.0.1)\n", p.dir, p.first_port,
            p.first_port + PLACE_PORTS - 1);

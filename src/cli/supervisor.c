@@ -225,6 +225,9 @@ static err lock_read_pid(const struct place *p, int fd, int *out)
         FAIL(ERR_MISSING, "%s: no pid in run/lock", p->dir);
     }
     TRY(decimal_parse((struct bytes){ (const uint8_t *)text, (size_t)n - 1 }, INT32_MAX, &pid));
+    if (pid <= 1) { /* a signal to 0 would reach our own process group */
+        FAIL(ERR_CORRUPT, "%s: run/lock has no pid of a supervisor", p->dir);
+    }
     *out = (int)pid;
     return OK;
 }

@@ -7,6 +7,13 @@ refuse "no verb" 2 "usage" "$METERSEAL"
 refuse "an unknown verb" 2 "no verb frobnicate" "$METERSEAL" frobnicate
 refuse "an unknown option" 2 "unknown option --colour" "$METERSEAL" status --colour
 refuse "a directory that is none" 1 "meterseal init" "$METERSEAL" up
+mkdir -m 0777 "$WORK/open"
+refuse "init where others may write" 1 "can be changed by others" "$METERSEAL" init "$WORK/open"
+mkdir -p "$WORK/own/etc" "$WORK/elsewhere"
+chmod -R go-w "$WORK/own"
+ln -s "$WORK/elsewhere" "$WORK/own/secrets"
+refuse "init through a link that was there before" 1 "is a link" "$METERSEAL" init "$WORK/own"
+same "no secret went there" "" "$(ls "$WORK/elsewhere")"
 install_place
 refuse "init over an installation" 1 "already a Meterseal directory" "$METERSEAL" init "$DIR"
 
