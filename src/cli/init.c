@@ -4,11 +4,11 @@
  * Attestation comes later; until then the private keys of all services lie here in files (0600),
  * and everything that runs from such a directory says INSECURE. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -305,7 +305,8 @@ err installation_make(const char *dir, const char *first_port, struct place *out
         FAIL(ERR_LIMIT, "%s: path too long", dir);
     }
     if (stat(marker, &st) == 0) {
-        FAIL(ERR_CONFLICT, "%s is already a Meterseal directory; choose another, or remove it", dir);
+        FAIL(ERR_CONFLICT, "%s is already a Meterseal directory; choose another, or remove it",
+             dir);
     }
     TRY(parse_first_port(first_port, &p.first_port));
     TRY(make_folders(dir));

@@ -58,7 +58,8 @@ static int drop_sample(void **state)
 
 static struct audit_options trusting(void)
 {
-    return (struct audit_options){ .level = AUDIT_L1, .institute = buf_bytes(&w.institute),
+    return (struct audit_options){ .level = AUDIT_L1,
+                                   .institute = buf_bytes(&w.institute),
                                    .utility = buf_bytes(&w.utility) };
 }
 
@@ -132,7 +133,8 @@ static void list_make(const char *entries, struct buf *out, struct signature *si
 
     hex_encode(DIGEST_VIEW(&s.meter->certificate_hash), hex);
     assert_ok(buf_string(out, "{\"certificates\":["));
-    for (const char *at = entries; *at != '\0'; at++) { /* 'y': revoked since ever, 'n': far ahead */
+    for (const char *at = entries; *at != '\0';
+         at++) { /* 'y': revoked since ever, 'n': far ahead */
         assert_ok(buf_printf(out, "%s{\"from\":%s,\"hash\":\"%s\"}", at > entries ? "," : "",
                              *at == 'y' ? "1" : "4294967295", hex));
     }
@@ -326,12 +328,14 @@ static void a_verdict_names_the_bill_it_is_about(void **state)
 static void a_name_with_control_characters_writes_no_lines_of_its_own(void **state)
 {
     AUTO(buf_done) struct buf out = { .max = 1u << 16 };
-    const struct finding one = { .code = E301, .sequence = FINDING_NO_PLACE,
-                                 .day_s = FINDING_NO_PLACE, .text = "a\033[8mb" };
+    const struct finding one = {
+        .code = E301, .sequence = FINDING_NO_PLACE, .day_s = FINDING_NO_PLACE, .text = "a\033[8mb"
+    };
 
     (void)state;
     findings_add(&f, &one);
-    const char *text = verdict_of(false, "x\n1 of 1 bundles clean\n\033[8m\302\233k\303\243o", &out);
+    const char *text =
+        verdict_of(false, "x\n1 of 1 bundles clean\n\033[8m\302\233k\303\243o", &out);
     assert_null(strstr(text, "\n1 of 1"));
     assert_null(strchr(text, '\033'));
     assert_null(strstr(text, "\302\233"));

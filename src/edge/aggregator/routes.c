@@ -94,7 +94,8 @@ static err make_room(struct routes *r, const struct route_owner *for_owner)
 {
     struct route_owner *o, *most = NULL;
 
-    DL_FOREACH (r->owners, o) {
+    DL_FOREACH(r->owners, o)
+    {
         most = most == NULL || o->count > most->count ? o : most;
     }
     if (most == NULL || (most->count <= 1 && most != for_owner)) {

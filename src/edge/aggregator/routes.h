@@ -31,8 +31,8 @@ struct routes {
     size_t count_max;
 };
 
-/* The meter was heard on the owner's link. *moved: it is also known on another. ERR_LIMIT: the table
- * is full of links with a single route, or memory is full. */
+/* The meter was heard on the owner's link. *moved: it is also known on another. ERR_LIMIT: the
+ * table is full of links with a single route, or memory is full. */
 err routes_learn(struct routes *r, struct route_owner *owner, uint64_t meter, bool *moved) MUST_USE;
 /* How many links the meter was heard on, and which, the first first. */
 size_t routes_find(const struct routes *r, uint64_t meter, uint64_t out_links[ROUTES_OF_METER_MAX]);

@@ -119,8 +119,9 @@ static void a_full_table_makes_room_for_a_new_link_from_the_loudest(void **state
 static void a_full_table_of_links_with_one_route_each_refuses_another(void **state)
 {
     struct routes r = { .count_max = 4 };
-    struct route_owner o[5] = { { .link = 1 }, { .link = 2 }, { .link = 3 }, { .link = 4 },
-                                { .link = 5 } };
+    struct route_owner o[5] = {
+        { .link = 1 }, { .link = 2 }, { .link = 3 }, { .link = 4 }, { .link = 5 }
+    };
     bool moved;
 
     (void)state;
@@ -181,7 +182,7 @@ static void a_failed_allocation_leaves_the_table_as_it_was(void **state)
     bool moved;
 
     (void)state;
-    EACH_FAILURE(i) {
+    EACH_FAILURE (i) {
         err e = routes_learn(&r, &o, 7, &moved);
         if (!e.code) {
             assert_true(i > 0);

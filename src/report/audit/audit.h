@@ -36,8 +36,8 @@ struct audit_options {
     enum audit_level level;
     bool has_hash; /* the bill hash from the customer's paper */
     struct digest hash;
-    /* What the auditor has himself. Empty: the bundle's own, which proves less, since whoever made the
-     * bill chose it. */
+    /* What the auditor has himself. Empty: the bundle's own, which proves less, since whoever made
+     * the bill chose it. */
     struct bytes institute;
     struct bytes utility;
     struct bytes revoked; /* list and its signature */

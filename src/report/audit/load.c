@@ -149,7 +149,9 @@ static void name_of(const char *dir, char out[METER_DIGITS + 2])
 
 void bundle_name_check(const char *dir, const struct bill *b, struct findings *out)
 {
-    struct finding f = { .code = E201, .meter = b->meter.id, .sequence = FINDING_NO_PLACE,
+    struct finding f = { .code = E201,
+                         .meter = b->meter.id,
+                         .sequence = FINDING_NO_PLACE,
                          .day_s = FINDING_NO_PLACE,
                          .text = "the bundle bears the id of another meter than its bill" };
     char id[METER_DIGITS + 1];

@@ -159,8 +159,8 @@ static bool has_bill(const struct names *n)
 
 static err audit_folder(struct work *w, const char *dir, int depth);
 
-/* A folder with a bill is a bundle, whatever it is called; another one is looked into. What cannot be
- * looked into is told: the auditor must not think that he has seen everything. */
+/* A folder with a bill is a bundle, whatever it is called; another one is looked into. What cannot
+ * be looked into is told: the auditor must not think that he has seen everything. */
 static err audit_entry(struct work *w, const char *path, int depth)
 {
     AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
@@ -283,7 +283,8 @@ int main(int argc, char **argv)
         return usage_error();
     }
     trust_gaps(&a.trust, w.verdict.from_bundles);
-    if (trust_read(&a.trust, &w.trust, &w.options).code || audit_them(&w, &a, bundles, argv + 1).code) {
+    if (trust_read(&a.trust, &w.trust, &w.options).code ||
+        audit_them(&w, &a, bundles, argv + 1).code) {
         fprintf(stderr, "meterseal audit: %s\n", err_text());
         return EXIT_UNFINISHED;
     }

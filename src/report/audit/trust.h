@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the auditor brings himself: certificates, tariffs and calendars, the list of revoked
- * certificates, approved code. Whatever he does not bring is taken from the bundles, by whoever made
- * them. */
+ * certificates, approved code. Whatever he does not bring is taken from the bundles, by whoever
+ * made them. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -22,8 +22,8 @@ struct trust { /* a zeroed struct is empty */
     struct buf terms; /* digests */
 };
 
-/* Reads what is given and points the options to it: they live as long as `out`. ERR_MISSING, ERR_IO,
- * ERR_LIMIT; ERR_PROTO for a document that is neither tariff nor calendar. */
+/* Reads what is given and points the options to it: they live as long as `out`. ERR_MISSING,
+ * ERR_IO, ERR_LIMIT; ERR_PROTO for a document that is neither tariff nor calendar. */
 err trust_read(const struct trust_paths *paths, struct trust *out,
                struct audit_options *options) MUST_USE;
 void trust_done(struct trust *t);

@@ -17,7 +17,8 @@
 
 void verdict_init(struct verdict *v, bool json)
 {
-    *v = (struct verdict){ .json = json, .out = { .max = OUT_BYTES_MAX },
+    *v = (struct verdict){ .json = json,
+                           .out = { .max = OUT_BYTES_MAX },
                            .bills = { .max = OUT_BYTES_MAX } };
 }
 
@@ -28,8 +29,8 @@ void verdict_done(struct verdict *v)
     buf_done(&v->bills);
 }
 
-/* Texts of a bundle come from strangers: their control characters must not write lines of their own,
- * nor hide ours. C1 controls are two octets in UTF-8, C2 80 to C2 9F. */
+/* Texts of a bundle come from strangers: their control characters must not write lines of their
+ * own, nor hide ours. C1 controls are two octets in UTF-8, C2 80 to C2 9F. */
 static err text_put(struct buf *out, const char *text)
 {
     for (const uint8_t *at = (const uint8_t *)text; *at != '\0'; at++) {
