@@ -102,6 +102,14 @@ s = socket.create_connection(('127.0.0.1', $(first_port) + 4)); s.sendall(os.ura
 same "noise on the meters' port changes nothing" "$before" "$(sql_value 'SELECT count(*) FROM event')"
 try "and all services are still ready" "$METERSEAL" status
 
+"$METERSEAL" kv create damaged
+head -c 200000 /dev/urandom | "$METERSEAL" kv put damaged large
+file=$(find "$DIR/data/kvs/o" -size +195k -size -197k)
+printf '!' | dd of="$file" bs=1 seek=20000 conv=notrunc 2>/dev/null
+refuse "a changed octet of a sealed file is told" 1 "data_loss" "$METERSEAL" kv get damaged large
+try "and the log names the file" grep -q "event=data_loss.*$(basename "$file")" "$DIR/log/kvs.log"
+"$METERSEAL" kv delete damaged large
+
 kill -9 "$(cat "$DIR/run/lock")"
 sleep 0.2
 refuse "services without a supervisor are named" 1 "still runs without a supervisor" "$METERSEAL" up

@@ -2,7 +2,13 @@
 #include "store/kvs/request.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <time.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+
+#define DAMAGE_LOG_US US_PER_S /* between two lines about damaged octets */
 
 void kv_request_release(struct engine *e, struct kv_request *r)
 {
@@ -27,6 +33,20 @@ void run_object_write(struct engine *e, struct kv_request *r)
     r->status = result.code == ERR_LIMIT ? KV_DISK : kv_status_of(result);
 }
 
+/* An operator must learn which file it is: the text names it by its random name, never a key. */
+static void damage_tell(err e)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct log_limit limit;
+
+    pthread_mutex_lock(&lock);
+    bool tell = log_allowed(&limit, time_monotonic_us(), DAMAGE_LOG_US);
+    pthread_mutex_unlock(&lock);
+    if (tell) {
+        log_error(LOG_ERROR, "data_loss", e);
+    }
+}
+
 enum kv_status kv_status_of(err e)
 {
     switch (e.code) {
@@ -37,6 +57,7 @@ enum kv_status kv_status_of(err e)
     case ERR_LIMIT:
         return KV_MEMORY;
     case ERR_CORRUPT:
+        damage_tell(e);
         return KV_DATA_LOSS;
     default:
         return KV_IO;
