@@ -2,6 +2,8 @@
 #include "lib/client/kvs.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/base64.h"
@@ -276,13 +278,27 @@ static err scan_target(const struct kvs_range *r, struct buf *out)
     return buf_u8(out, 0);
 }
 
-static struct http_call scan_http(const struct buf *target)
+struct snapshot_line {
+    char text[sizeof "X-Snapshot: ;keep" + KVS_HANDLE_CHARS];
+};
+
+static struct http_call scan_http(const struct kvs_range *r, const struct buf *target,
+                                  struct snapshot_line *line)
 {
-    return (struct http_call){
-        .method = "GET",
-        .target = (const char *)target->ptr,
-        .headers = { "Accept: " KVS_PAGE_TYPE },
-    };
+    struct http_call call = { .method = "GET",
+                              .target = (const char *)target->ptr,
+                              .headers = { "Accept: " KVS_PAGE_TYPE } };
+    char handle[KVS_HANDLE_CHARS + 1] = "new";
+
+    if (r->snapshot != 0) {
+        snprintf(handle, sizeof handle, "%016" PRIx64, r->snapshot);
+    }
+    if (r->snapshot != 0 || r->consistent) {
+        snprintf(line->text, sizeof line->text, "X-Snapshot: %s%s", handle,
+                 r->keep ? ";keep" : "");
+        call.headers[1] = line->text;
+    }
+    return call;
 }
 
 struct bounds {
@@ -344,7 +360,7 @@ static err page_answer(unsigned status, struct bytes body, const struct bounds *
     TRY(err_context(kvs_msp_read(body, &msp), "kvs"));
     TRY(page_check(b, &msp));
     *out = (struct kvs_page){ .count = msp.count, .more = msp.more, .entries = msp.entries,
-                              .next = msp.next, .rev = msp.rev };
+                              .next = msp.next, .rev = msp.rev, .snapshot = msp.snapshot };
     return OK;
 }
 
@@ -402,11 +418,12 @@ static err page_call_new(const struct kvs_range *r, kvs_page_fn done, void *arg,
 err kvs_scan(struct kvs_client *c, const struct kvs_range *range, kvs_page_fn done, void *arg)
 {
     AUTO(buf_done) struct buf target = { .max = TARGET_BYTES_MAX };
+    struct snapshot_line line;
     struct page_call *call;
 
     TRY(scan_target(range, &target));
     TRY(page_call_new(range, done, arg, &call));
-    struct http_call http = scan_http(&target);
+    struct http_call http = scan_http(range, &target, &line);
     err e = http_client_send(c->http, &http, page_answered, call);
     if (e.code) {
         mem_give(call);
@@ -418,14 +435,31 @@ err kvs_scan_wait(struct kvs_client *c, const struct kvs_range *range, struct bu
                   struct kvs_page *out)
 {
     AUTO(buf_done) struct buf target = { .max = TARGET_BYTES_MAX };
+    struct snapshot_line line;
     unsigned status;
 
     TRY(scan_target(range, &target));
-    struct http_call http = scan_http(&target);
+    struct http_call http = scan_http(range, &target, &line);
     struct bounds b = bounds_of(range);
     answer_buffer(out_octets);
     TRY(http_call(c->http, &http, &status, out_octets));
     return page_answer(status, buf_bytes(out_octets), &b, out);
+}
+
+static void dropped(void *arg, err e, const struct http_answer *answer)
+{
+    (void)arg;
+    (void)e;
+    (void)answer;
+}
+
+void kvs_snapshot_drop(struct kvs_client *c, uint64_t snapshot)
+{
+    char target[sizeof "/v1/snapshots/" + KVS_HANDLE_CHARS];
+    const struct http_call call = { .method = "DELETE", .target = target };
+
+    snprintf(target, sizeof target, "/v1/snapshots/%016" PRIx64, snapshot);
+    (void)http_client_send(c->http, &call, dropped, NULL).code;
 }
 
 /* --- spaces --- */

@@ -50,6 +50,12 @@ struct kvs_range {
     uint32_t limit;     /* keys a page, 1..10,000 */
     bool reverse;
     bool keys_only;
+    /* One state of the store for several pages: ask for it with the first, then hand the `snapshot`
+     * of each page to the next. It ends with the last page of the range, unless `keep` says that
+     * other ranges follow; who ends before lets go with kvs_snapshot_drop. */
+    bool consistent;
+    bool keep;
+    uint64_t snapshot; /* ERR_MISSING: it is gone, after a minute unused; 0 = what is newest */
 };
 struct kvs_page {
     uint32_t count;
@@ -57,6 +63,7 @@ struct kvs_page {
     struct bytes entries; /* see kvs_entry_take */
     struct bytes next;    /* the key the next page starts at (its end, in reverse) */
     uint64_t rev;         /* of the snapshot this page was read at */
+    uint64_t snapshot;    /* its handle, while there is one; else 0 */
 };
 
 typedef void (*kvs_page_fn)(void *arg, err e, const struct kvs_page *page); /* borrowed */
@@ -64,5 +71,8 @@ err kvs_scan(struct kvs_client *c, const struct kvs_range *range, kvs_page_fn do
     MUST_USE;
 err kvs_scan_wait(struct kvs_client *c, const struct kvs_range *range, struct buf *out_octets,
                   struct kvs_page *out) MUST_USE; /* the page borrows from out_octets */
+
+/* Sent, not waited for: what is not dropped goes by itself. */
+void kvs_snapshot_drop(struct kvs_client *c, uint64_t snapshot);
 
 err kvs_space_create_wait(struct kvs_client *c, const char *space) MUST_USE; /* present is fine */

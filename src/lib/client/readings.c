@@ -41,8 +41,12 @@ static err pages_take(struct pages *p, struct kvs_page *out)
     if (out->rev < p->rev) {
         FAIL(ERR_CORRUPT, "the store gives an older state than before");
     }
+    if (p->range.snapshot != 0 && out->rev != p->rev) {
+        FAIL(ERR_CORRUPT, "pages of one snapshot of the store differ in their rev");
+    }
     p->rev = out->rev;
     p->more = out->more;
+    p->range.snapshot = out->snapshot;
     if (out->more) {
         if (bytes_compare(out->next, p->range.start) <= 0) {
             FAIL(ERR_CORRUPT, "pages of the store do not follow each other");
@@ -122,7 +126,8 @@ static err read_tables(struct readings *r, struct found *out)
     TRY(tuple_prefix_end(buf_bytes(&start), &end));
     AUTO(pages_done) struct pages p = { .r = r, .more = true };
     p.range = (struct kvs_range){ .space = DICTIONARY_SPACE, .start = buf_bytes(&start),
-                                  .end = buf_bytes(&end), .limit = PAGE_KEYS };
+                                  .end = buf_bytes(&end), .limit = PAGE_KEYS,
+                                  .consistent = true };
     while (p.more) {
         TRY(pages_take(&p, &page));
         TRY(bind_page(r, &page, &f));
@@ -235,7 +240,8 @@ static err scan_span(struct readings *r, const struct span *s, entry_fn each, vo
     struct kvs_page page;
 
     p.range = (struct kvs_range){ .space = DICTIONARY_SPACE, .start = buf_bytes(&s->start),
-                                  .end = buf_bytes(&s->end), .limit = PAGE_KEYS };
+                                  .end = buf_bytes(&s->end), .limit = PAGE_KEYS,
+                                  .consistent = true };
     if (bytes_compare(p.range.start, p.range.end) >= 0) {
         return OK;
     }

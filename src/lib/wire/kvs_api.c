@@ -11,6 +11,7 @@
 #define MSP_HEAD_BYTES 20
 #define ENTRY_HEAD_BYTES 14
 #define MSP_MORE 1u
+#define MSP_SNAPSHOT 2u
 
 enum op_flag { OP_REV = 1, OP_ABSENT = 2, OP_TTL = 4, OP_SLOT = 8, OP_FLAGS = 7 };
 
@@ -372,17 +373,19 @@ err kvs_msp_entry(struct buf *out, const struct kvs_entry *e)
     return OK;
 }
 
-err kvs_msp_finish(struct buf *out, uint32_t count, uint64_t rev, struct bytes next)
+err kvs_msp_finish(struct buf *out, const struct kvs_msp *tail)
 {
+    struct bytes next = tail->next;
+
     assert(out->len >= MSP_HEAD_BYTES && next.len <= KVS_KEY_BYTES_MAX);
-    TRY(buf_reserve(out, 2 + next.len));
-    store_u32(out->ptr + 4, next.len > 0 ? MSP_MORE : 0);
-    store_u32(out->ptr + 8, count);
-    store_u64(out->ptr + 12, rev);
+    TRY(buf_reserve(out, 2 + next.len + 8));
+    store_u32(out->ptr + 4, (next.len > 0 ? MSP_MORE : 0) | (tail->snapshot ? MSP_SNAPSHOT : 0));
+    store_u32(out->ptr + 8, tail->count);
+    store_u64(out->ptr + 12, tail->rev);
     store_u16(out->ptr + out->len, (uint16_t)next.len);
     put_bytes(out->ptr + out->len + 2, next);
     out->len += 2 + next.len;
-    return OK;
+    return tail->snapshot ? buf_u64(out, tail->snapshot) : OK;
 }
 
 err kvs_entry_take(struct bytes *entries, struct kvs_entry *out)
@@ -405,15 +408,23 @@ err kvs_entry_take(struct bytes *entries, struct kvs_entry *out)
     return OK;
 }
 
-static err msp_tail_read(struct bytes *in, bool more, struct bytes *out_next)
+static err msp_tail_read(struct bytes *in, uint32_t flags, struct kvs_msp *p)
 {
     uint16_t len;
 
+    p->more = flags & MSP_MORE;
+    p->snapshot = 0;
     TRY(bytes_read_u16(in, &len));
-    if (len > KVS_KEY_BYTES_MAX || (len > 0) != more) {
-        FAIL(ERR_PROTO, "next key of %u octets in a page with%s more", len, more ? "" : "out");
+    if (len > KVS_KEY_BYTES_MAX || (len > 0) != p->more) {
+        FAIL(ERR_PROTO, "next key of %u octets in a page with%s more", len, p->more ? "" : "out");
     }
-    TRY(bytes_read(in, len, out_next));
+    TRY(bytes_read(in, len, &p->next));
+    if (flags & MSP_SNAPSHOT) {
+        TRY(bytes_read_u64(in, &p->snapshot));
+    }
+    if ((flags & MSP_SNAPSHOT) && p->snapshot == 0) {
+        FAIL(ERR_PROTO, "a page with a snapshot of no handle");
+    }
     if (in->len > 0) {
         FAIL(ERR_PROTO, "%zu octets behind a page", in->len);
     }
@@ -430,16 +441,15 @@ err kvs_msp_read(struct bytes in, struct kvs_msp *out)
     TRY(bytes_read_u32(&in, &flags));
     TRY(bytes_read_u32(&in, &p.count));
     TRY(bytes_read_u64(&in, &p.rev));
-    if ((flags & ~MSP_MORE) != 0 || p.count > KVS_PAGE_KEYS_MAX) {
+    if ((flags & ~(MSP_MORE | MSP_SNAPSHOT)) != 0 || p.count > KVS_PAGE_KEYS_MAX) {
         FAIL(ERR_PROTO, "page with flags %u and %u keys", flags, p.count);
     }
-    p.more = flags & MSP_MORE;
     p.entries = in;
     for (uint32_t i = 0; i < p.count; i++) {
         TRY(kvs_entry_take(&in, &e));
     }
     p.entries.len -= in.len;
-    TRY(msp_tail_read(&in, p.more, &p.next));
+    TRY(msp_tail_read(&in, flags, &p));
     *out = p;
     return OK;
 }

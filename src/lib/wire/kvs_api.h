@@ -20,6 +20,8 @@
 #define KVS_PAGE_KEYS_MAX 10000
 #define KVS_TTL_S_MAX (UINT64_C(10) * 366 * 86400)
 
+#define KVS_HANDLE_CHARS 16 /* of a snapshot's handle in a header or path: hex, lower case */
+
 #define KVS_BATCH_TYPE "application/x-meterseal-batch"
 #define KVS_ANSWER_TYPE "application/x-meterseal-answer"
 #define KVS_PAGE_TYPE "application/x-meterseal-page"
@@ -93,10 +95,12 @@ struct kvs_msp {
     uint64_t rev;         /* of the snapshot */
     struct bytes entries; /* see kvs_entry_take */
     struct bytes next;    /* where the next page starts (its end, in reverse); empty without more */
+    uint64_t snapshot;    /* handle under which further pages see the same; 0 = none */
 };
 
 err kvs_msp_begin(struct buf *out) MUST_USE;
 err kvs_msp_entry(struct buf *out, const struct kvs_entry *e) MUST_USE;
-err kvs_msp_finish(struct buf *out, uint32_t count, uint64_t rev, struct bytes next) MUST_USE;
+/* Count, rev, next and snapshot of `tail`; more follows where there is a next key. */
+err kvs_msp_finish(struct buf *out, const struct kvs_msp *tail) MUST_USE;
 err kvs_msp_read(struct bytes in, struct kvs_msp *out) MUST_USE;
 err kvs_entry_take(struct bytes *entries, struct kvs_entry *out) MUST_USE;

@@ -63,7 +63,7 @@ static void page_again(struct bytes in)
         assert(!kvs_entry_take(&msp.entries, &e).code);
         assert(!kvs_msp_entry(&copy, &e).code);
     }
-    assert(!kvs_msp_finish(&copy, msp.count, msp.rev, msp.next).code);
+    assert(!kvs_msp_finish(&copy, &msp).code);
     check_same(in, &copy);
 }
 

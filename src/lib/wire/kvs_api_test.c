@@ -220,7 +220,7 @@ static void an_answer_comes_back_as_it_was_built(void **state)
     }
 }
 
-static void page_of(struct buf *b, struct bytes next)
+static void page_at(struct buf *b, struct bytes next, uint64_t snapshot)
 {
     const struct kvs_entry e1 = { .key = BYTES_LIT("a"), .value = BYTES_LIT("1"), .rev = 3 };
     const struct kvs_entry e2 = { .key = BYTES_LIT("b"), .rev = 4 };
@@ -229,7 +229,13 @@ static void page_of(struct buf *b, struct bytes next)
     assert_ok(kvs_msp_begin(b));
     assert_ok(kvs_msp_entry(b, &e1));
     assert_ok(kvs_msp_entry(b, &e2));
-    assert_ok(kvs_msp_finish(b, 2, 6, next));
+    assert_ok(kvs_msp_finish(b, &(struct kvs_msp){ .count = 2, .rev = 6, .next = next,
+                                                   .snapshot = snapshot }));
+}
+
+static void page_of(struct buf *b, struct bytes next)
+{
+    page_at(b, next, 0);
 }
 
 static void a_page_has_the_octets_of_the_reference(void **state)
@@ -278,13 +284,41 @@ static void a_page_cut_or_contradicting_itself_is_refused(void **state)
     }
     b.ptr[7] = 0; /* a next key, but no more */
     assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
-    b.ptr[7] = 2;
+    b.ptr[7] = 4;
+    assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
+    b.ptr[7] = 3; /* a snapshot, but no handle */
     assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
     page_of(&b, BYTES_LIT("c"));
     b.ptr[11] = 3;
     assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
     b.ptr[11] = 1;
     assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
+}
+
+static void a_page_tells_the_handle_of_its_snapshot(void **state)
+{
+    AUTO(buf_done) struct buf b = { .max = 4096 };
+    struct kvs_msp page;
+
+    (void)state;
+    page_at(&b, BYTES_LIT("c"), 0x1122334455667788);
+    struct bytes tail = { b.ptr + b.len - 11, 11 };
+    assert_hex(tail, "0001631122334455667788");
+    assert_ok(kvs_msp_read(buf_bytes(&b), &page));
+    assert_true(page.more);
+    assert_true(page.snapshot == 0x1122334455667788);
+    for (size_t n = 0; n < b.len; n++) {
+        assert_err(kvs_msp_read((struct bytes){ b.ptr, n }, &page), ERR_PROTO);
+    }
+    b.ptr[7] = 1; /* a handle, but no snapshot */
+    assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
+    b.ptr[7] = 3;
+    memset(b.ptr + b.len - 8, 0, 8);
+    assert_err(kvs_msp_read(buf_bytes(&b), &page), ERR_PROTO);
+    page_at(&b, (struct bytes){ 0 }, 7); /* kept though nothing more follows here */
+    assert_ok(kvs_msp_read(buf_bytes(&b), &page));
+    assert_false(page.more);
+    assert_int_equal(page.snapshot, 7);
 }
 
 static void a_full_buffer_refuses_and_keeps_what_it_has(void **state)
@@ -313,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_page_has_the_octets_of_the_reference),
         cmocka_unit_test(a_page_comes_back_as_it_was_built),
         cmocka_unit_test(a_page_cut_or_contradicting_itself_is_refused),
+        cmocka_unit_test(a_page_tells_the_handle_of_its_snapshot),
         cmocka_unit_test(a_full_buffer_refuses_and_keeps_what_it_has),
     };
     return cmocka_run_group_tests_name("kvs_api", tests, NULL, NULL);

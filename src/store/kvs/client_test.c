@@ -132,6 +132,84 @@ static void pages_join_in_both_directions(void **state)
     assert_int_equal(scan_all(false, 10000), 1000);
 }
 
+static void put_one(const char *key)
+{
+    AUTO(kvs_batch_done) struct kvs_batch b = { 0 };
+    AUTO(buf_done) struct buf octets = { 0 };
+    struct kvs_batch_answer answer;
+
+    assert_ok(kvs_batch_begin(&b, "s"));
+    assert_ok(kvs_batch_put(&b, KVS_ANY, 0, bytes_of_string(key), BYTES_LIT("")));
+    assert_ok(kvs_batch_wait(client, &b, &octets, &answer));
+}
+
+/* Writes a key behind each page. */
+static unsigned scan_among_writes(bool consistent)
+{
+    AUTO(buf_done) struct buf octets = { 0 };
+    AUTO(buf_done) struct buf bound = { .max = KVS_KEY_BYTES_MAX };
+    struct kvs_range range = { .space = "s", .limit = 10, .consistent = consistent };
+    struct kvs_page page = { .more = true };
+    unsigned count = 0;
+    char key[16];
+
+    while (page.more) {
+        assert_ok(kvs_scan_wait(client, &range, &octets, &page));
+        assert_true((page.snapshot != 0) == (consistent && page.more));
+        count += page.count;
+        buf_clear(&bound);
+        assert_ok(buf_append(&bound, page.next));
+        range.start = buf_bytes(&bound);
+        range.snapshot = page.snapshot;
+        if (count <= 50) {
+            snprintf(key, sizeof key, "%s%03u", consistent ? "y" : "z", count);
+            put_one(key);
+        }
+    }
+    return count;
+}
+
+static void pages_of_one_snapshot_show_one_state(void **state)
+{
+    AUTO(kvs_batch_done) struct kvs_batch b = { 0 };
+    AUTO(buf_done) struct buf octets = { 0 };
+    struct kvs_batch_answer answer;
+
+    (void)state;
+    fill(&b, 50, KVS_ANY);
+    assert_ok(kvs_batch_wait(client, &b, &octets, &answer));
+    assert_int_equal(scan_among_writes(true), 50);
+    assert_int_equal(scan_among_writes(false), 50 + 5 + 5); /* of the first scan, and of its own */
+}
+
+static void a_snapshot_that_is_gone_is_missing(void **state)
+{
+    AUTO(kvs_batch_done) struct kvs_batch b = { 0 };
+    AUTO(buf_done) struct buf octets = { 0 };
+    struct kvs_range range = { .space = "s", .limit = 1, .snapshot = 17 };
+    struct kvs_batch_answer answer;
+    struct kvs_page page;
+
+    (void)state;
+    fill(&b, 2, KVS_ANY);
+    assert_ok(kvs_batch_wait(client, &b, &octets, &answer));
+    assert_err(kvs_scan_wait(client, &range, &octets, &page), ERR_MISSING);
+    assert_non_null(strstr(err_text(), "410 snapshot"));
+    range = (struct kvs_range){ .space = "s", .limit = 10, .consistent = true, .keep = true };
+    assert_ok(kvs_scan_wait(client, &range, &octets, &page));
+    range.snapshot = page.snapshot;
+    assert_ok(kvs_scan_wait(client, &range, &octets, &page));
+    kvs_snapshot_drop(client, page.snapshot);
+    struct loop_timer soon;
+    loop_timer_init(&soon, loop, (void (*)(void *))loop_stop, loop);
+    for (unsigned i = 0; engine_snapshot_count(s.store.engine) > 0; i++) {
+        assert_true(i < 1000);
+        assert_ok(loop_timer_at(&soon, loop_now_us(loop) + 5000));
+        assert_ok(loop_run(loop));
+    }
+    assert_err(kvs_scan_wait(client, &range, &octets, &page), ERR_MISSING);
+}
+
 static void the_longest_bounds_can_be_asked_for(void **state)
 {
     static uint8_t low[KVS_KEY_BYTES_MAX], high[KVS_KEY_BYTES_MAX];
@@ -251,6 +329,8 @@ int main(void)
         HERE(a_batch_is_sent_and_answered),
         HERE(a_failed_condition_is_a_conflict_with_its_list),
         HERE(pages_join_in_both_directions),
+        HERE(pages_of_one_snapshot_show_one_state),
+        HERE(a_snapshot_that_is_gone_is_missing),
         HERE(the_longest_bounds_can_be_asked_for),
         HERE(wrong_use_is_refused_before_it_is_sent),
         HERE(a_space_is_made_once_and_present_is_fine),

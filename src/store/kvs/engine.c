@@ -301,6 +301,7 @@ err engine_open(struct volume *v, const struct engine_options *options, struct e
     e->abandoned.max = (size_t)ENGINE_OBJECTS_MAX * (8 + OBJECT_ID_BYTES);
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->objects_lock, NULL);
+    engine_snapshots_init(e);
     options_make(e);
     err result = engine_load(e);
     if (result.code) {
@@ -316,6 +317,7 @@ void engine_close(struct engine *e)
     if (e == NULL) {
         return;
     }
+    engine_snapshots_done(e);
     if (e->db != NULL) {
         engine_reap(e);
         kvs_db_close(e->db);

@@ -41,6 +41,7 @@ struct engine_options {
     struct kvs_db_config db;      /* `family` is set by the engine */
     uint64_t disk_free_min_bytes; /* below it puts are refused; 0 = none */
     uint64_t object_grace_us;     /* how long a replaced object may still be read; 0 = 60 s */
+    uint64_t snapshot_idle_us;    /* how long a snapshot is kept unused; 0 = 60 s */
     uint64_t (*utc_s)(void);      /* NULL = the system's */
 };
 
@@ -125,5 +126,37 @@ enum engine_read {
 /* ERR_MISSING: absent or expired; ERR_CORRUPT. `snapshot` may be NULL. */
 err engine_get(struct engine *e, const struct space *s, struct bytes key, enum engine_read how,
                const rocksdb_snapshot_t *snapshot, struct found *out) MUST_USE;
+/* --- snapshots that outlive a request (engine_snapshot.c); any thread --- */
+
+#define SNAPSHOTS_MAX 64
+#define SNAPSHOTS_EACH_MAX 32 /* who has as many when all are taken loses one of its own */
+#define SNAPSHOT_LIFE_US (UINT64_C(3600) * 1000000) /* old versions of keys stay as long as it */
+
+struct snapshot_ask {
+    uint64_t handle;   /* of an earlier answer; 0 = read what is newest */
+    bool wanted;       /* a handle, should more follow */
+    bool keep;         /* also when nothing more follows here */
+    const void *owner; /* who asks: others cannot use the handle */
+};
+
+struct snapshot { /* what one request reads at */
+    const rocksdb_snapshot_t *rocks;
+    uint64_t handle; /* 0: ends with the request */
+    uint64_t utc_s;  /* when it was made: keys that have expired since are still there */
+};
+
+/* ERR_MISSING: no such handle any more, or not of this owner and space. */
+err engine_snapshot_begin(struct engine *e, const struct snapshot_ask *ask, const struct space *s,
+                          struct snapshot *out) MUST_USE;
+/* Gives it a handle, unless it has one. One that has been idle longest may go for it; ERR_CONFLICT:
+ * all are being read at this moment. */
+err engine_snapshot_keep(struct engine *e, const struct snapshot_ask *ask, const struct space *s,
+                         struct snapshot *snapshot) MUST_USE;
+/* The end of the request; without `keep` the handle ends too. */
+void engine_snapshot_end(struct engine *e, struct snapshot *snapshot, bool keep);
+err engine_snapshot_drop(struct engine *e, uint64_t handle, const void *owner) MUST_USE;
+void engine_snapshots_expire(struct engine *e);
+size_t engine_snapshot_count(struct engine *e);
+
 /* The rev as it was at a snapshot. */
 err engine_rev_at(struct engine *e, const rocksdb_snapshot_t *snapshot, uint64_t *out) MUST_USE;

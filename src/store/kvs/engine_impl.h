@@ -14,6 +14,17 @@
 
 #define ENGINE_OBJECTS_MAX 1000000 /* as many as a volume has files */
 
+struct snapshot_slot {
+    const rocksdb_snapshot_t *rocks; /* NULL: free */
+    uint64_t handle;
+    const void *owner;
+    uint32_t space_id;
+    uint64_t utc_s;
+    uint64_t made_us, used_us;
+    unsigned readers; /* requests under way */
+    bool dropped;     /* goes with the last of them */
+};
+
 struct engine {
     struct volume *volume; /* borrowed */
     struct kvs_db *db;
@@ -33,6 +44,11 @@ struct engine {
     pthread_mutex_t objects_lock;
     struct buf abandoned; /* rows of (time u64, id[16]), oldest first */
 
+    pthread_mutex_t snapshots_lock;
+    struct snapshot_slot snapshots[SNAPSHOTS_MAX];
+    /* When the oldest of them was made; UINT64_MAX without any. */
+    _Atomic uint64_t snapshot_oldest_s, snapshot_oldest_us;
+
     uint64_t disk_look_us; /* the committer's */
     bool disk_has_room;
 };
@@ -47,6 +63,11 @@ void engine_batch_put(rocksdb_writebatch_t *batch, rocksdb_column_family_handle_
 /* "u/0000beef": what is kept for a space under its id. */
 void engine_id_key(const char *prefix, const struct space *s, char out[16]);
 err engine_write_sync(struct engine *e, rocksdb_writebatch_t *batch) MUST_USE;
+
+/* --- engine_snapshot.c --- */
+
+void engine_snapshots_init(struct engine *e);
+void engine_snapshots_done(struct engine *e); /* before the database is closed */
 
 /* --- engine_space.c --- */
 

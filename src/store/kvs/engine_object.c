@@ -52,12 +52,13 @@ void engine_object_remove(struct engine *e, const struct object_id *id,
     rocksdb_writebatch_delete_cf(batch, e->objects, (const char *)id->octets, OBJECT_ID_BYTES);
 }
 
-/* Takes the oldest id whose time is over. */
+/* Takes the oldest id whose time is over, and which no snapshot can show. */
 static bool abandoned_take(struct engine *e, uint64_t now_us, size_t *at, struct object_id *out)
 {
     pthread_mutex_lock(&e->objects_lock);
     bool due = *at < e->abandoned.len &&
-               now_us - load_u64(e->abandoned.ptr + *at) >= e->options.object_grace_us;
+               now_us - load_u64(e->abandoned.ptr + *at) >= e->options.object_grace_us &&
+               load_u64(e->abandoned.ptr + *at) < atomic_load(&e->snapshot_oldest_us);
     if (due) {
         memcpy(out->octets, e->abandoned.ptr + *at + 8, OBJECT_ID_BYTES);
         *at += 8 + OBJECT_ID_BYTES;

@@ -34,9 +34,17 @@ void space_family_options(const char *name, struct kvs_family_options *out)
     }
 }
 
-/* Snapshots here live for a page, and a filter must ignore them: what expired only just now may
- * still be wanted by one. */
+/* A filter must ignore snapshots. What expired only just now may still be wanted by one of a single
+ * page; those with a handle tell when they were made. */
 #define TTL_MARGIN_S 120
+
+static uint64_t ttl_now_s(struct engine *e)
+{
+    uint64_t now_s = engine_utc_s(e);
+    uint64_t oldest_s = atomic_load(&e->snapshot_oldest_s);
+
+    return (now_s < oldest_s ? now_s : oldest_s) - TTL_MARGIN_S;
+}
 
 /* Locators stay: their object must go with them, which only a commit can do. */
 static unsigned char ttl_over(void *state, int level, const char *key, size_t key_len,
@@ -53,7 +61,7 @@ static unsigned char ttl_over(void *state, int level, const char *key, size_t ke
     (void)new_len;
     *changed = 0;
     return !record_read((struct bytes){ (const uint8_t *)value, value_len }, &record).code &&
-           !record.is_object && record_expired(&record, engine_utc_s(e) - TTL_MARGIN_S);
+           !record.is_object && record_expired(&record, ttl_now_s(e));
 }
 
 static const char *ttl_name(void *state)
@@ -415,6 +423,7 @@ void engine_reap(struct engine *e)
 {
     struct space **at = &e->dropped;
 
+    engine_snapshots_expire(e);
     engine_objects_sweep(e);
 
     while (*at != NULL) {

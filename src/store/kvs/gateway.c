@@ -19,6 +19,7 @@ static const struct http_route routes[] = {
     { "GET", "/v1/kv/{space}/{key*}", 1, get_handle, NULL },
     { "DELETE", "/v1/kv/{space}/{key*}", 1, delete_handle, NULL },
     { "GET", "/v1/kv/{space}", 1, scan_handle, NULL },
+    { "DELETE", "/v1/snapshots/{snapshot}", 1, snapshot_delete_handle, NULL },
     { "POST", "/v1/batch", BODY_ANY, batch_handle, batch_piece },
     { "PUT", "/v1/spaces/{space}", SPACE_BODY_BYTES_MAX, space_put_handle, NULL },
     { "GET", "/v1/spaces/{space}", 1, space_get_handle, NULL },

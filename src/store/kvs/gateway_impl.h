@@ -93,6 +93,7 @@ void put_handle(void *arg, struct http_exchange *x);
 void get_handle(void *arg, struct http_exchange *x);
 void delete_handle(void *arg, struct http_exchange *x);
 void scan_handle(void *arg, struct http_exchange *x);
+void snapshot_delete_handle(void *arg, struct http_exchange *x);
 err batch_piece(void *arg, struct http_exchange *x, struct bytes part, bool last);
 void batch_handle(void *arg, struct http_exchange *x);
 void space_put_handle(void *arg, struct http_exchange *x);

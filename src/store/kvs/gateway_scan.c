@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /v1/kv/{space}: a page of keys in order. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ static void range_from_token(struct ask *a, struct bytes text)
     a->request.scan.start = token.start;
     a->request.scan.end = token.end;
     a->request.scan.reverse = token.reverse;
+    a->request.snapshot_ask.handle = token.snapshot;
 }
 
 /* True when no key can be in the range. */
@@ -120,6 +122,39 @@ static bool range_from_query(struct ask *a)
     a->request.scan.end = r.end;
     a->request.scan.reverse = number_read(a, "reverse", 0, 1, 0) == 1;
     return r.nothing;
+}
+
+static bool handle_read(struct bytes text, uint64_t *out)
+{
+    uint8_t octets[8];
+
+    if (text.len != 2 * sizeof octets || hex_decode(text, octets, sizeof octets).code) {
+        return false;
+    }
+    *out = load_u64(octets);
+    return *out != 0;
+}
+
+/* X-Snapshot: "new" or a handle, then maybe ";keep". A token has a handle of its own. */
+static void snapshot_read(struct ask *a)
+{
+    struct snapshot_ask *ask = &a->request.snapshot_ask;
+    const struct bytes keep = BYTES_LIT(";keep");
+    struct bytes text;
+    struct bytes token;
+
+    ask->owner = a->grant;
+    if (!http_header(a->exchange, "x-snapshot", &text)) {
+        return;
+    }
+    if (text.len >= keep.len && memcmp(text.ptr + text.len - keep.len, keep.ptr, keep.len) == 0) {
+        ask->keep = true;
+        text.len -= keep.len;
+    }
+    ask->wanted = bytes_equal(text, BYTES_LIT("new"));
+    if ((!ask->wanted && !handle_read(text, &ask->handle)) || query_has(a, "next", &token)) {
+        ask_refuse_later(a, REFUSE_FIELD, "X-Snapshot");
+    }
 }
 
 static bool wants_binary(const struct ask *a)
@@ -141,6 +176,7 @@ static struct page_token rest_of(const struct kv_request *r)
         .reverse = r->scan.reverse,
         .start = r->scan.reverse ? r->scan.start : next,
         .end = r->scan.reverse ? next : r->scan.end,
+        .snapshot = r->snapshot,
     };
 }
 
@@ -185,6 +221,11 @@ static err page_close(struct ask *a)
 
 static void page_answer(struct ask *a)
 {
+    if (a->request.snapshot != 0) {
+        char text[KVS_HANDLE_CHARS + 1];
+        snprintf(text, sizeof text, "%016" PRIx64, a->request.snapshot);
+        http_add_header(a->exchange, "X-Snapshot", text);
+    }
     if (a->json && page_close(a).code) {
         ask_refuse(a, REFUSE_ANSWER_LARGE, NULL);
         return;
@@ -202,7 +243,7 @@ static void page_of_nothing(struct ask *a)
     r->rev = engine_rev(a->gateway->engine);
     err e = a->json ? buf_string(&r->answer, "{\"keys\":[") : kvs_msp_begin(&r->answer);
     if (!e.code && !a->json) {
-        e = kvs_msp_finish(&r->answer, 0, r->rev, (struct bytes){ 0 });
+        e = kvs_msp_finish(&r->answer, &(struct kvs_msp){ .rev = r->rev });
     }
     if (e.code) {
         ask_refuse(a, REFUSE_MEMORY, NULL);
@@ -220,6 +261,7 @@ static void scan_spec(struct ask *a, bool *out_nothing)
     spec->json = a->json;
     spec->limit = (uint32_t)number_read(a, "limit", 1, most, most);
     spec->values = number_read(a, "values", 0, 1, 1) == 1;
+    snapshot_read(a);
     if (query_has(a, "next", &token)) {
         range_from_token(a, token);
     } else {
@@ -228,6 +270,30 @@ static void scan_spec(struct ask *a, bool *out_nothing)
     if (!names_known(http_query(a->exchange))) {
         ask_refuse_later(a, REFUSE_FIELD, "a query parameter that is not known");
     }
+}
+
+/* A reader that ends before its range does. */
+void snapshot_delete_handle(void *arg, struct http_exchange *x)
+{
+    struct ask *a = ask_begin(arg, x, VERB_SCAN);
+    struct bytes text;
+    uint64_t handle;
+
+    if (a == NULL) {
+        return;
+    }
+    if (http_path_part(x, "snapshot", &text).code || !handle_read(text, &handle)) {
+        ask_refuse_later(a, REFUSE_FIELD, "snapshot");
+    }
+    if (a->refused == REFUSE_NOTHING &&
+        engine_snapshot_drop(a->gateway->engine, handle, a->grant).code) {
+        ask_refuse_later(a, REFUSE_SNAPSHOT, NULL);
+    }
+    if (a->refused != REFUSE_NOTHING) {
+        ask_refuse(a, a->refused, NULL);
+        return;
+    }
+    ask_answer(a, 204, NULL, (struct bytes){ 0 });
 }
 
 /* The range is read before the space is looked for: a scope covers a range or it does not. */

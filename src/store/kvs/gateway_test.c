@@ -326,6 +326,102 @@ static void a_token_of_an_earlier_run_is_gone(void **state)
     check_refused(call("GET", query, "", NULL), 410, "token");
 }
 
+/* The handle that a page answered with such a header brings, "" without one. */
+static const char *handle_of(const char *query, const char *header)
+{
+    static char handle[64];
+    char target[3000];
+
+    snprintf(target, sizeof target, "/v1/kv/s?%s", query);
+    const char *a = call("GET", target, header, NULL);
+    assert_int_equal(status_of(a), 200);
+    const char *text = header_of(a, "X-Snapshot");
+    snprintf(handle, sizeof handle, "%s", text != NULL ? text : "");
+    return handle;
+}
+
+static void a_page_at_a_snapshot_does_not_see_later_writes(void **state)
+{
+    char header[64];
+
+    (void)state;
+    keys_fill();
+    const char *handle = handle_of("limit=2", "X-Snapshot: new\r\n");
+    assert_int_equal(strlen(handle), KVS_HANDLE_CHARS);
+    snprintf(header, sizeof header, "X-Snapshot: %s\r\n", handle);
+    assert_int_equal(put_of("e", "", ""), 204);
+    const char *a = call("GET", "/v1/kv/s?start=d&values=0", header, NULL);
+    assert_null(strstr(body_of(a), "\"e\""));
+    assert_non_null(strstr(body_of(a), "\"rev\":6,"));
+    assert_null(header_of(a, "X-Snapshot")); /* nothing more follows */
+    check_refused(call("GET", "/v1/kv/s?start=d", header, NULL), 410, "snapshot");
+    assert_string_equal(handle_of("limit=2", ""), "");
+    assert_string_equal(handle_of("", "X-Snapshot: new\r\n"), "");
+    assert_int_equal(strlen(handle_of("", "X-Snapshot: new;keep\r\n")), KVS_HANDLE_CHARS);
+    assert_string_equal(handle_of("start=b&end=b", "X-Snapshot: new\r\n"), "");
+}
+
+static void tokens_carry_the_snapshot_along(void **state)
+{
+    char target[3000] = "/v1/kv/s?limit=2";
+    unsigned count = 0;
+
+    (void)state;
+    keys_fill();
+    for (unsigned i = 0; target[0] != 0; i++) {
+        const char *a = call("GET", target, i == 0 ? "X-Snapshot: new\r\n" : "", NULL);
+        assert_int_equal(status_of(a), 200);
+        json_t *doc = json_loads(body_of(a), 0, NULL);
+        count += (unsigned)json_array_size(json_object_get(doc, "keys"));
+        const char *next = json_string_value(json_object_get(doc, "next"));
+        snprintf(target, sizeof target, next != NULL ? "/v1/kv/s?limit=2&next=%s" : "%.0s", next);
+        json_decref(doc);
+        char key[16];
+        snprintf(key, sizeof key, "z%u", i);
+        assert_int_equal(put_of(key, "", ""), 204);
+    }
+    assert_int_equal(count, 6);
+}
+
+static void a_snapshot_can_be_let_go(void **state)
+{
+    char header[64];
+    char target[64];
+
+    (void)state;
+    keys_fill();
+    const char *handle = handle_of("limit=1", "X-Snapshot: new\r\n");
+    snprintf(header, sizeof header, "X-Snapshot: %s\r\n", handle);
+    snprintf(target, sizeof target, "/v1/snapshots/%s", handle);
+    check_refused(site_call(&s, "DELETE", target, s.reader, "", NULL), 410, "snapshot");
+    check_refused(site_call(&s, "GET", "/v1/kv/s?limit=1", s.reader, header, NULL), 410, "snapshot");
+    check_refused(site_call(&s, "DELETE", target, NULL, "", NULL), 401, "auth");
+    assert_int_equal(status_of(call("DELETE", target, "", NULL)), 204);
+    check_refused(call("DELETE", target, "", NULL), 410, "snapshot");
+    check_refused(call("GET", "/v1/kv/s?limit=1", header, NULL), 410, "snapshot");
+    check_refused(call("DELETE", "/v1/snapshots/x", "", NULL), 400, "field");
+}
+
+static void a_header_that_names_no_snapshot_is_400(void **state)
+{
+    static const char *const bad[] = { "", "old", "newer", ";keep", "new;kee", "0000000000000000",
+                                       "00000000000000001", "000000000000000g", "new;keep;keep" };
+    char header[64];
+    char target[3000];
+
+    (void)state;
+    keys_fill();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(header, sizeof header, "X-Snapshot: %s\r\n", bad[i]);
+        check_refused(call("GET", "/v1/kv/s?limit=1", header, NULL), 400, "field");
+    }
+    json_t *doc = page("limit=2");
+    snprintf(target, sizeof target, "/v1/kv/s?next=%s",
+             json_string_value(json_object_get(doc, "next")));
+    json_decref(doc);
+    check_refused(call("GET", target, "X-Snapshot: new\r\n", NULL), 400, "field");
+}
+
 /* --- batches --- */
 
 static const char *batch(const char *json)
@@ -802,6 +898,10 @@ int main(void)
         HERE(a_page_tells_its_snapshot_range_and_successor),
         HERE(a_page_comes_in_binary_when_asked),
         HERE(a_token_of_an_earlier_run_is_gone),
+        HERE(a_page_at_a_snapshot_does_not_see_later_writes),
+        HERE(tokens_carry_the_snapshot_along),
+        HERE(a_snapshot_can_be_let_go),
+        HERE(a_header_that_names_no_snapshot_is_400),
         HERE(a_batch_in_json_is_all_or_nothing),
         HERE(a_binary_batch_is_answered_in_binary),
         HERE(who_may_not_read_is_not_told_the_rev_in_the_way),

@@ -39,6 +39,11 @@ static const struct {
                               "read again, then repeat with the new rev" },
     [REFUSE_TOKEN] = { 410, "token", "the page token is of an earlier run of the store", NULL,
                        "start again behind the last key you have" },
+    [REFUSE_SNAPSHOT] = { 410, "snapshot", "the snapshot is gone",
+                          "60 s unused, an hour, 64 of them",
+                          "start again with X-Snapshot: new" },
+    [REFUSE_SNAPSHOTS] = { 429, "rate", "too many snapshots are being read", "64",
+                           "wait a second" },
     [REFUSE_BATCH] = { 400, "batch", "the batch breaks its format", NULL, NULL },
     [REFUSE_QUEUE] = { 429, "rate", "too many requests are waiting", "4096 requests",
                        "wait a second" },
@@ -78,6 +83,8 @@ static const enum refusal by_status[KV_STATUS_COUNT] = {
     [KV_MEMORY] = REFUSE_MEMORY,
     [KV_EXISTS] = REFUSE_FIXED,
     [KV_TOO_MANY] = REFUSE_SPACES,
+    [KV_SNAPSHOT] = REFUSE_SNAPSHOT,
+    [KV_SNAPSHOTS] = REFUSE_SNAPSHOTS,
 };
 
 static const char *refusal_code(enum refusal r)

@@ -26,6 +26,8 @@ enum kv_status {
     KV_MEMORY,
     KV_EXISTS,       /* administration: the space is there, or its settings cannot change so */
     KV_TOO_MANY,     /* administration: spaces */
+    KV_SNAPSHOT,     /* the snapshot of that handle is gone */
+    KV_SNAPSHOTS,    /* too many are being read */
     KV_STATUS_COUNT
 };
 
@@ -52,6 +54,7 @@ struct kv_request {
     uint64_t object_len;
     size_t octets;                   /* of keys and values, for the bound of a group */
     struct kv_scan scan;
+    struct snapshot_ask snapshot_ask; /* of a scan */
     struct space_settings settings;  /* administration */
     struct bytes name;               /* administration */
 
@@ -62,6 +65,7 @@ struct kv_request {
     struct buf answer;   /* MSR1, MSP1, or keys in JSON */
     uint32_t answer_count;
     bool answer_more;
+    uint64_t snapshot; /* handle for further pages; 0 = none */
     uint8_t next_key[KVS_KEY_BYTES_MAX];
     size_t next_key_len;
 };

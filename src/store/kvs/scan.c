@@ -128,19 +128,28 @@ static err page_fill(struct scan *s)
     return kvs_rocks_err(text);
 }
 
-static err page_make(struct scan *s, const rocksdb_snapshot_t *snapshot)
+/* Whether the reader will come back for what this page leaves, or for another range. */
+static bool page_goes_on(const struct kv_request *r)
+{
+    const struct snapshot_ask *ask = &r->snapshot_ask;
+
+    return (ask->wanted || ask->handle != 0) && (r->answer_more || ask->keep);
+}
+
+static err page_make(struct scan *s, struct snapshot *snapshot)
 {
     struct kv_request *r = s->request;
 
-    TRY(engine_rev_at(s->engine, snapshot, &r->rev));
-    if (r->scan.json) {
-        TRY(buf_string(&r->answer, "{\"keys\":["));
-        return page_fill(s);
-    }
-    TRY(kvs_msp_begin(&r->answer));
+    TRY(engine_rev_at(s->engine, snapshot->rocks, &r->rev));
+    TRY(r->scan.json ? buf_string(&r->answer, "{\"keys\":[") : kvs_msp_begin(&r->answer));
     TRY(page_fill(s));
-    return kvs_msp_finish(&r->answer, r->answer_count, r->rev,
-                          (struct bytes){ r->next_key, r->next_key_len });
+    if (page_goes_on(r)) {
+        TRY(engine_snapshot_keep(s->engine, &r->snapshot_ask, r->spaces[0], snapshot));
+        r->snapshot = snapshot->handle;
+    }
+    const struct kvs_msp tail = { .count = r->answer_count, .rev = r->rev, .snapshot = r->snapshot,
+                                  .next = { r->next_key, r->next_key_len } };
+    return r->scan.json ? OK : kvs_msp_finish(&r->answer, &tail);
 }
 
 static rocksdb_readoptions_t *scan_options(const struct kv_scan *spec,
@@ -161,19 +170,37 @@ static rocksdb_readoptions_t *scan_options(const struct kv_scan *spec,
     return how;
 }
 
-void read_scan(struct engine *e, struct kv_request *r)
+static err scan_at(struct engine *e, struct kv_request *r, struct snapshot *snapshot)
 {
-    const rocksdb_snapshot_t *snapshot = rocksdb_create_snapshot(engine_rocks(e));
-    rocksdb_readoptions_t *how = scan_options(&r->scan, snapshot);
-    struct scan s = { .engine = e, .request = r, .now_s = engine_utc_s(e) };
+    rocksdb_readoptions_t *how = scan_options(&r->scan, snapshot->rocks);
+    struct scan s = { .engine = e, .request = r, .now_s = snapshot->utc_s };
 
-    assert(r->scan.limit > 0);
-    r->answer.max = KVS_ANSWER_BYTES_MAX;
     s.it = rocksdb_create_iterator_cf(engine_rocks(e), how, r->spaces[0]->family);
     err result = page_make(&s, snapshot);
     rocksdb_iter_destroy(s.it);
     buf_done(&s.object);
     rocksdb_readoptions_destroy(how);
-    rocksdb_release_snapshot(engine_rocks(e), snapshot);
-    r->status = result.code == ERR_LIMIT ? KV_TOO_LARGE : kv_status_of(result);
+    return result;
+}
+
+static enum kv_status scan_status(err e)
+{
+    return e.code == ERR_LIMIT ? KV_TOO_LARGE : e.code == ERR_CONFLICT ? KV_SNAPSHOTS
+                                                                      : kv_status_of(e);
+}
+
+void read_scan(struct engine *e, struct kv_request *r)
+{
+    struct snapshot snapshot;
+
+    assert(r->scan.limit > 0);
+    r->answer.max = KVS_ANSWER_BYTES_MAX;
+    if (engine_snapshot_begin(e, &r->snapshot_ask, r->spaces[0], &snapshot).code) {
+        r->status = KV_SNAPSHOT;
+        return;
+    }
+    err result = scan_at(e, r, &snapshot);
+    r->status = scan_status(result);
+    /* After a failure the same page may be asked for again. */
+    engine_snapshot_end(e, &snapshot, result.code || r->snapshot != 0);
 }

@@ -14,6 +14,7 @@
 uint64_t fixture_now_s = 1700000000;
 uint64_t fixture_disk_free_min;
 uint64_t fixture_object_grace_us = 1;
+uint64_t fixture_snapshot_idle_us;
 
 struct call {
     struct kv_request request; /* first */
@@ -31,7 +32,8 @@ void store_open(struct store *s)
 {
     const struct engine_options options = { .utc_s = fixture_utc_s,
                                             .disk_free_min_bytes = fixture_disk_free_min,
-                                            .object_grace_us = fixture_object_grace_us };
+                                            .object_grace_us = fixture_object_grace_us,
+                                            .snapshot_idle_us = fixture_snapshot_idle_us };
 
     const struct volume_dir_config dir = { .path = s->dir, .segment_bytes = SEGMENT_BYTES };
     struct volume_config volume = fixture_config();

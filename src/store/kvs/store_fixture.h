@@ -48,3 +48,4 @@ void committer_release(struct store *s);
 extern uint64_t fixture_now_s; /* the engine's clock */
 extern uint64_t fixture_disk_free_min;
 extern uint64_t fixture_object_grace_us;
+extern uint64_t fixture_snapshot_idle_us; /* 0 = a minute */

@@ -11,7 +11,8 @@
 
 #define BOOT_BYTES 8
 #define HEAD_BYTES (BOOT_BYTES + 8) /* and the counter */
-#define PLAIN_BYTES_MAX (1 + 2 + 2 * KVS_KEY_BYTES_MAX)
+#define PLAIN_HEAD_BYTES (1 + 8 + 2)
+#define PLAIN_BYTES_MAX (PLAIN_HEAD_BYTES + 2 * KVS_KEY_BYTES_MAX)
 #define TOKEN_BYTES_MAX (HEAD_BYTES + PLAIN_BYTES_MAX + AEAD_TAG_BYTES)
 
 struct tokens {
@@ -63,12 +64,13 @@ static uint8_t *put(uint8_t *at, struct bytes octets)
     return at + octets.len;
 }
 
-/* flags u8, length of start u16, start, end */
+/* flags u8, snapshot u64, length of start u16, start, end */
 static struct bytes plain_write(const struct page_token *what, uint8_t out[PLAIN_BYTES_MAX])
 {
     out[0] = what->reverse;
-    store_u16(out + 1, (uint16_t)what->start.len);
-    uint8_t *end = put(put(out + 3, what->start), what->end);
+    store_u64(out + 1, what->snapshot);
+    store_u16(out + 9, (uint16_t)what->start.len);
+    uint8_t *end = put(put(out + PLAIN_HEAD_BYTES, what->start), what->end);
     return (struct bytes){ out, (size_t)(end - out) };
 }
 
@@ -78,6 +80,7 @@ static err plain_read(struct bytes in, struct page_token *out)
     uint16_t len;
 
     TRY(bytes_read_u8(&in, &flags));
+    TRY(bytes_read_u64(&in, &out->snapshot));
     TRY(bytes_read_u16(&in, &len));
     TRY(bytes_read(&in, len, &out->start));
     out->reverse = flags;

@@ -12,6 +12,7 @@ void tokens_free(struct tokens *t);
 struct page_token {
     bool reverse;
     struct bytes start, end; /* of what is left of the range */
+    uint64_t snapshot;       /* handle of what the page was read at; 0 = none */
 };
 
 /* Appends the token as text for a URL. */

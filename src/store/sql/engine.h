@@ -3,8 +3,8 @@
  * through a sink. Many statements are under way at once; each is a chain of callbacks.
  *
  * A write is one conditional batch of the store, which also checks that the dictionary is the one
- * the statement was bound to. A read takes pages; each page is one snapshot of the store, and a
- * statement of several pages may see writes that came between them. */
+ * the statement was bound to. A read takes pages, all of one snapshot of the store, also where the
+ * client comes back for more rows; only lists of more than 256 single keys are read in parts. */
 #pragma once
 
 #include "lib/client/kvs.h"
@@ -17,6 +17,7 @@ struct sql_store {
     err (*batch)(void *self, const struct kvs_op *ops, uint32_t count, kvs_batch_fn done,
                  void *arg);
     err (*scan)(void *self, const struct kvs_range *range, kvs_page_fn done, void *arg);
+    void (*drop)(void *self, uint64_t snapshot); /* it is read no more; nobody answers */
 };
 
 struct sql_limits {

@@ -25,8 +25,39 @@ static void entry_free(struct fake_entry *e)
     free(e->value);
 }
 
+static struct fake_snapshot *snapshot_find(struct fake_store *f, uint64_t handle)
+{
+    for (size_t i = 0; i < FAKE_SNAPSHOTS_MAX; i++) {
+        if (f->snapshots[i].handle == handle) {
+            return &f->snapshots[i];
+        }
+    }
+    return NULL;
+}
+
+static void snapshot_free(struct fake_snapshot *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        entry_free(&s->entries[i]);
+    }
+    free(s->entries);
+    *s = (struct fake_snapshot){ 0 };
+}
+
+unsigned fake_store_forget(struct fake_store *f)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < FAKE_SNAPSHOTS_MAX; i++) {
+        count += f->snapshots[i].handle != 0;
+        snapshot_free(&f->snapshots[i]);
+    }
+    return count;
+}
+
 void fake_store_done(struct fake_store *f)
 {
+    (void)fake_store_forget(f);
     for (size_t i = 0; i < f->count; i++) {
         entry_free(&f->entries[i]);
     }
@@ -36,19 +67,19 @@ void fake_store_done(struct fake_store *f)
     }
 }
 
-static struct bytes key_at(const struct fake_store *f, size_t i)
+static struct bytes key_of(const struct fake_entry *e)
 {
-    return (struct bytes){ f->entries[i].key, f->entries[i].key_bytes };
+    return (struct bytes){ e->key, e->key_bytes };
 }
 
 /* The first entry that is not below `key`. */
-static size_t find(const struct fake_store *f, struct bytes key)
+static size_t find_in(const struct fake_entry *entries, size_t count, struct bytes key)
 {
-    size_t low = 0, high = f->count;
+    size_t low = 0, high = count;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (bytes_compare(key_at(f, middle), key) < 0) {
+        if (bytes_compare(key_of(&entries[middle]), key) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -57,9 +88,14 @@ static size_t find(const struct fake_store *f, struct bytes key)
     return low;
 }
 
+static size_t find(const struct fake_store *f, struct bytes key)
+{
+    return find_in(f->entries, f->count, key);
+}
+
 static bool is_at(const struct fake_store *f, size_t i, struct bytes key)
 {
-    return i < f->count && bytes_equal(key_at(f, i), key);
+    return i < f->count && bytes_equal(key_of(&f->entries[i]), key);
 }
 
 static uint8_t *copy(struct bytes b)
@@ -222,14 +258,15 @@ static err fake_batch(void *self, const struct kvs_op *ops, uint32_t count, kvs_
     return OK;
 }
 
-static void page_fill(struct fake_store *f, const struct kvs_range *r, struct fake_call *c)
+static void page_fill(struct fake_store *f, const struct fake_snapshot *at,
+                      const struct kvs_range *r, struct fake_call *c)
 {
-    size_t low = find(f, r->start);
-    size_t high = r->end.len > 0 ? find(f, r->end) : f->count;
+    size_t low = find_in(at->entries, at->count, r->start);
+    size_t high = r->end.len > 0 ? find_in(at->entries, at->count, r->end) : at->count;
     uint32_t limit = f->page_max > 0 && f->page_max < r->limit ? f->page_max : r->limit;
 
     for (; low < high && c->count < limit; c->count++) {
-        const struct fake_entry *e = &f->entries[r->reverse ? --high : low++];
+        const struct fake_entry *e = &at->entries[r->reverse ? --high : low++];
         struct kvs_entry entry = { { e->key, e->key_bytes },
                                    { e->value, r->keys_only ? 0 : e->value_bytes }, e->rev };
         err failed = kvs_msp_entry(&c->octets, &entry);
@@ -239,10 +276,57 @@ static void page_fill(struct fake_store *f, const struct kvs_range *r, struct fa
     if (c->more) {
         /* The key of the next page; in reverse its exclusive end, the last key given. */
         size_t i = r->reverse ? high : low;
-        size_t at = c->octets.len;
-        err failed = buf_append(&c->octets, f->bad_next ? r->start : key_at(f, i));
+        size_t tail = c->octets.len;
+        err failed = buf_append(&c->octets, f->bad_next ? r->start : key_of(&at->entries[i]));
         assert(!failed.code);
-        c->next = (struct bytes){ NULL, c->octets.len - at };
+        c->next = (struct bytes){ NULL, c->octets.len - tail };
+    }
+}
+
+/* Gives the state a handle, with a copy of all that is there. */
+static uint64_t snapshot_make(struct fake_store *f)
+{
+    struct fake_snapshot *s = snapshot_find(f, 0);
+
+    assert(s != NULL);
+    *s = (struct fake_snapshot){ .handle = ++f->snapshots_made, .count = f->count, .rev = f->rev };
+    s->entries = calloc(f->count + 1, sizeof *s->entries);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct fake_entry *e = &f->entries[i];
+        s->entries[i] = (struct fake_entry){ copy(key_of(e)),
+                                             copy((struct bytes){ e->value, e->value_bytes }),
+                                             e->key_bytes, e->value_bytes, e->rev };
+    }
+    return s->handle;
+}
+
+static void fake_drop(void *self, uint64_t handle)
+{
+    struct fake_snapshot *s = snapshot_find(self, handle);
+
+    if (s != NULL) {
+        snapshot_free(s);
+    }
+}
+
+/* As the gateway: a handle comes with the first page, stays while more follows or with `keep`. */
+static void page_at(struct fake_store *f, const struct kvs_range *r, struct fake_call *c)
+{
+    const struct fake_snapshot now = { 0, f->entries, f->count, f->rev };
+    const struct fake_snapshot *at = r->snapshot != 0 ? snapshot_find(f, r->snapshot) : &now;
+
+    if (at == NULL) {
+        err_set(__FILE__, __LINE__, "the snapshot is gone");
+        c->e = (err){ ERR_MISSING };
+        return;
+    }
+    c->rev = at->rev;
+    page_fill(f, at, r, c);
+    bool stays = (r->consistent || r->snapshot != 0) && (c->more || r->keep);
+    if (stays) {
+        c->snapshot = r->snapshot != 0 ? r->snapshot : snapshot_make(f);
+    } else if (r->snapshot != 0) {
+        fake_drop(f, r->snapshot);
     }
 }
 
@@ -253,13 +337,15 @@ static err fake_scan(void *self, const struct kvs_range *r, kvs_page_fn done, vo
     if (r->limit == 0 || r->limit > KVS_PAGE_KEYS_MAX || strcmp(r->space, "sql") != 0) {
         FAIL(ERR_PROTO, "a scan that the store refuses");
     }
+    if (f->paged != NULL) {
+        f->paged(f->paged_arg);
+    }
     struct fake_call *c = call_new(f, arg);
     c->is_scan = true;
     c->page_done = done;
-    c->rev = f->rev;
     f->scans++;
     if (!c->e.code) {
-        page_fill(f, r, c);
+        page_at(f, r, c);
     }
     return OK;
 }
@@ -273,7 +359,8 @@ static void deliver(struct fake_call c)
     }
     struct bytes entries = buf_bytes(&c.octets);
     entries.len -= c.next.len;
-    struct kvs_page page = { .count = c.count, .more = c.more, .entries = entries, .rev = c.rev };
+    struct kvs_page page = { .count = c.count, .more = c.more, .entries = entries, .rev = c.rev,
+                             .snapshot = c.snapshot };
     page.next = (struct bytes){ entries.ptr + entries.len, c.next.len };
     c.page_done(c.arg, c.e, &page);
 }
@@ -297,5 +384,6 @@ void fake_store_run(struct fake_store *f)
 
 struct sql_store fake_store_of(struct fake_store *f)
 {
-    return (struct sql_store){ .self = f, .batch = fake_batch, .scan = fake_scan };
+    return (struct sql_store){ .self = f, .batch = fake_batch, .scan = fake_scan,
+                               .drop = fake_drop };
 }

@@ -7,7 +7,7 @@
 #include "lib/crypto/aead.h"
 #include "lib/crypto/random.h"
 
-#define PLAIN_BYTES_MAX 1200 /* 20 octets and a key */
+#define PLAIN_BYTES_MAX 1200 /* 28 octets and a key */
 
 struct next_sealer {
     struct aead *aead;
@@ -52,6 +52,7 @@ err next_seal(struct next_sealer *s, struct bytes digest, uint64_t now_us,
     TRY(buf_u64(&plain, now_us + NEXT_LIFETIME_US));
     TRY(buf_u64(&plain, place->emitted));
     TRY(buf_u32(&plain, place->range));
+    TRY(buf_u64(&plain, place->snapshot));
     TRY(buf_append(&plain, place->key));
     store_u64(token + AEAD_NONCE_BYTES - 8, s->count++);
     TRY(aead_seal(s->aead, &s->key, token, digest, buf_bytes(&plain), token + AEAD_NONCE_BYTES));
@@ -78,7 +79,7 @@ err next_open(struct next_sealer *s, struct bytes digest, uint64_t now_us, struc
     room->len = sealed.len - AEAD_TAG_BYTES;
     struct bytes in = buf_bytes(room);
     if (bytes_read_u64(&in, &expires_us).code || bytes_read_u64(&in, &place.emitted).code ||
-        bytes_read_u32(&in, &place.range).code) {
+        bytes_read_u32(&in, &place.range).code || bytes_read_u64(&in, &place.snapshot).code) {
         FAIL(ERR_AUTH, "a continuation that is not ours");
     }
     if (now_us >= expires_us) {

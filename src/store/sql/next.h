@@ -11,6 +11,7 @@
 struct next_place {
     uint64_t emitted; /* rows given so far, towards LIMIT */
     uint32_t range;   /* of the plan, in the order of the scan */
+    uint64_t snapshot; /* of the store; 0 = none */
     struct bytes key; /* of the first row that was not given; borrowed */
 };
 

@@ -207,7 +207,7 @@ static err request_digest(const struct sql_run *r, struct digest *out)
 static err stop_before(struct sql_run *r, struct bytes key, enum scan_step *step)
 {
     struct select_state *s = &r->select;
-    struct next_place place = { s->emitted, (uint32_t)s->scan.range, key };
+    struct next_place place = { s->emitted, (uint32_t)s->scan.range, scan_lend(&s->scan), key };
     struct digest d;
 
     TRY(request_digest(r, &d));
@@ -334,9 +334,9 @@ static err select_entry(void *arg, const struct kvs_entry *entry, enum scan_step
 
 /* --- pages --- */
 
-static uint32_t page_keys(const struct sql_run *r)
+static uint32_t page_keys(struct sql_run *r)
 {
-    const struct select_state *s = &r->select;
+    struct select_state *s = &r->select;
     uint64_t wanted = PAGE_KEYS;
 
     if (s->scan.keys_only) {
@@ -349,8 +349,20 @@ static uint32_t page_keys(const struct sql_run *r)
     uint64_t of_answer = r->request.rows_max > 0 ? r->request.rows_max + 1 : UINT64_MAX;
     left = left < of_answer ? left : of_answer;
     left = left > UINT64_MAX - s->offset ? UINT64_MAX : left + s->offset;
+    s->scan.one_page = left <= wanted && r->request.rows_max == 0;
     wanted = left < wanted ? left : wanted;
     return wanted > 0 ? (uint32_t)wanted : 1;
+}
+
+/* Asks for the next page. Where the answer may be full before its keys are through, the client may
+ * come back for them, and finds the snapshot. */
+static void set_page(struct sql_run *r)
+{
+    struct select_state *s = &r->select;
+    uint64_t max = r->request.rows_max;
+
+    s->scan.page_keys = page_keys(r);
+    s->scan.keep = max > 0 && s->emitted - s->emitted_before + s->scan.page_keys > max;
 }
 
 static enum scan_step select_page(void *arg)
@@ -361,7 +373,7 @@ static enum scan_step select_page(void *arg)
     if (run_check(r).code || (!s->aggregated && enough(s))) {
         return SCAN_END;
     }
-    s->scan.page_keys = page_keys(r);
+    set_page(r);
     if (!r->request.sink.full(r->request.sink.self)) {
         return SCAN_ON;
     }
@@ -405,6 +417,12 @@ static void select_scanned(void *arg, err e, bool ended)
     if (!e.code) {
         e = select_finish(r);
     }
+    if (e.code == ERR_CONFLICT && r->select.scan.lent) {
+        sql_error_set(&r->error, "24000", SQL_NOWHERE,
+                      "the state of the continuation in \"next\" is gone, begin anew");
+    } else if (e.code == ERR_CONFLICT) {
+        sql_error_set(&r->error, "40001", SQL_NOWHERE, "the state that was read is gone, try again");
+    }
     if (e.code) {
         run_fail(r, e);
         return;
@@ -445,7 +463,7 @@ static err bind_next(struct sql_run *r)
     err e = next_open(r->engine->sealer, DIGEST_VIEW(&d), run_now_us(r), r->request.next, &room,
                       &place);
     if (!e.code) {
-        e = scan_seek(&s->scan, place.range, place.key);
+        e = scan_seek(&s->scan, place.range, place.key, place.snapshot);
     }
     if (e.code) {
         SQL_FAIL(&r->error, "24000", SQL_NOWHERE, "the continuation in \"next\" is %s",
@@ -486,7 +504,7 @@ err run_select(struct sql_run *r)
                              .arg = r, .entry = select_entry, .page = select_page,
                              .done = select_scanned };
     TRY(bind_next(r));
-    s->scan.page_keys = page_keys(r);
+    set_page(r);
     TRY(r->request.sink.columns(r->request.sink.self, s->columns, s->column_count));
     scan_go(&s->scan);
     return OK;

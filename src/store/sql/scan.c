@@ -9,6 +9,10 @@
 
 void scan_clear(struct scan *s)
 {
+    if (s->snapshot != 0 && !s->lent) {
+        s->store->drop(s->store->self, s->snapshot);
+    }
+    s->snapshot = 0;
     buf_done(&s->edge);
     s->edge_set = false;
 }
@@ -28,7 +32,13 @@ static err edge_put(struct scan *s, struct bytes key)
     return OK;
 }
 
-err scan_seek(struct scan *s, size_t range, struct bytes key)
+uint64_t scan_lend(struct scan *s)
+{
+    s->lent = true;
+    return s->snapshot;
+}
+
+err scan_seek(struct scan *s, size_t range, struct bytes key, uint64_t snapshot)
 {
     if (range >= s->plan->range_count) {
         FAIL(ERR_PROTO, "range %zu of %zu", range, s->plan->range_count);
@@ -38,6 +48,8 @@ err scan_seek(struct scan *s, size_t range, struct bytes key)
         FAIL(ERR_PROTO, "a key outside of its range");
     }
     s->range = range;
+    s->snapshot = snapshot;
+    s->lent = snapshot != 0;
     if (s->plan->points) {
         return OK;
     }
@@ -50,12 +62,20 @@ err scan_seek(struct scan *s, size_t range, struct bytes key)
 
 static void page_came(void *arg, err e, const struct kvs_page *page);
 
+/* Reading a snapshot costs the store a handle: not for what is surely one page. */
+static bool wants_snapshot(const struct scan *s)
+{
+    return !s->one_page || s->plan->range_count > 1;
+}
+
 static err ask_page(struct scan *s)
 {
     const struct plan_range *r = range_at(s, s->range);
     struct kvs_range range = { .space = DICTIONARY_SPACE, .start = r->start, .end = r->end,
                                .limit = s->page_keys, .reverse = s->reverse,
-                               .keys_only = s->keys_only };
+                               .keys_only = s->keys_only, .consistent = wants_snapshot(s),
+                               .snapshot = s->snapshot,
+                               .keep = s->keep || s->lent || s->range + 1 < s->plan->range_count };
 
     if (s->edge_set) {
         *(s->reverse ? &range.end : &range.start) = buf_bytes(&s->edge);
@@ -69,10 +89,11 @@ static err take_page(struct scan *s, const struct kvs_page *page, enum scan_step
     struct bytes entries = page->entries;
     struct kvs_entry entry;
 
-    if (page->rev < s->rev) {
-        FAIL(ERR_CORRUPT, "a page older than the one before it");
+    if (page->rev < s->rev || (s->snapshot != 0 && s->rev != 0 && page->rev != s->rev)) {
+        FAIL(ERR_CORRUPT, "a page of another state than the one before it");
     }
     s->rev = page->rev;
+    s->snapshot = page->snapshot;
     for (uint32_t i = 0; i < page->count && *step == SCAN_ON; i++) {
         TRY(kvs_entry_take(&entries, &entry));
         TRY(s->entry(s->arg, &entry, step));
@@ -121,11 +142,30 @@ static err page_step(struct scan *s, const struct kvs_page *page, enum scan_step
     return OK;
 }
 
+/* A page that was to be the only one was cut short by its octets: it is read again, with a snapshot
+ * for those behind it. */
+static bool was_cut(struct scan *s, const struct kvs_page *page)
+{
+    bool cut = page->more && s->snapshot == 0 && !wants_snapshot(s) && page->count < s->page_keys;
+
+    s->one_page = s->one_page && !cut;
+    return cut;
+}
+
 static void page_came(void *arg, err e, const struct kvs_page *page)
 {
     struct scan *s = arg;
     enum scan_step step = SCAN_ON;
 
+    if (!e.code && was_cut(s, page)) {
+        scan_go(s);
+        return;
+    }
+    if (e.code == ERR_MISSING && s->snapshot != 0) {
+        s->snapshot = 0;
+        err_set(__FILE__, __LINE__, "the snapshot of the statement is gone");
+        e = (err){ ERR_CONFLICT };
+    }
     if (!e.code) {
         e = page_step(s, page, &step);
     }

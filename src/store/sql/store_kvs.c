@@ -29,7 +29,13 @@ static err send_scan(void *self, const struct kvs_range *range, kvs_page_fn done
     return kvs_scan(self, range, done, arg);
 }
 
+static void drop_snapshot(void *self, uint64_t snapshot)
+{
+    kvs_snapshot_drop(self, snapshot);
+}
+
 struct sql_store store_kvs(struct kvs_client *client)
 {
-    return (struct sql_store){ .self = client, .batch = send_batch, .scan = send_scan };
+    return (struct sql_store){ .self = client, .batch = send_batch, .scan = send_scan,
+                               .drop = drop_snapshot };
 }
