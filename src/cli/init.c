@@ -29,9 +29,8 @@ static const char usage[] =
     "usage: meterseal init [DIR] [--first-port PORT|auto] [--json]\n\n"
     "Makes DIR (default: as --dir) with everything an installation on one machine needs: a\n"
     "development PKI, API keys, the root key of the store, settings of each service.\n"
-    "--first-port  the services listen on this and the next 19 ports of 127.0.0.1 (default "
-    "17400);\n"
-    "              auto chooses a free range\n";
+    "--first-port  the services listen on this and the next 19 ports of 127.0.0.1 (default\n"
+    "              17400); auto chooses a free range\n";
 
 static err write_text(const struct place *p, const char *name, struct bytes text, unsigned mode)
 {
