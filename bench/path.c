@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,14 +117,6 @@ static err measure(struct path_bench *b, const char *meters, const char *days,
     return OK;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 err bench_path(bool quick, struct bench_report *r)
 {
     AUTO(buf_done) struct buf out = { .max = RUN_OUTPUT_BYTES_MAX };
@@ -144,7 +135,7 @@ err bench_path(bool quick, struct bench_report *r)
         snprintf(kept, sizeof kept, "%s", err_text());
         err stopped = command(&b, down, &out, &result);
         (void)stopped;
-        nftw(b.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        file_remove_all(b.dir);
         err_set(__FILE__, __LINE__, "%s", kept);
     }
     return e;

@@ -96,14 +96,6 @@ static uint64_t size_of(const char *dir)
     return tree_bytes;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
 static const struct {
     const char *name;
     err (*run)(struct demo *d);
@@ -293,7 +285,7 @@ int verb_demo(int argc, char **argv)
         print_next(&d, kept);
     }
     if (!kept) {
-        nftw(d.place.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        file_remove_all(d.place.dir);
     }
     return demo_good(&d) ? EXIT_DONE : EXIT_FAILED;
 }

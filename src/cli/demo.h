@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
+#include "lib/wire/meter_id.h"
 
 #define DEMO_METERS_MAX 10000
 #define DEMO_DAYS_MAX 366
@@ -16,7 +17,7 @@
 
 
 struct tampering { /* what was done to one meter's stored readings, and what the audit said */
-    char meter[17];
+    char meter[METER_ID_CHARS + 1];
     const char *what;
     char codes[64]; /* error classes the audit named */
     bool caught;

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/wire/json_read.h"
+#include "lib/wire/meter_id.h"
 #include "lib/wire/record.h"
 
 #define ARGS_MAX 24
@@ -157,7 +158,7 @@ static err choose_victims(struct demo *d)
     for (size_t i = 0; i < DEMO_TAMPERED; i++) {
         const json_t *row = json_array_get(rows, i * (count - 1) / (DEMO_TAMPERED - 1));
         uint64_t id = (uint64_t)json_integer_value(json_array_get(row, 0));
-        snprintf(d->tampered[i].meter, sizeof d->tampered[i].meter, "%016" PRIx64, id);
+        meter_id_text(id, d->tampered[i].meter);
         d->tampered[i].what = what[i];
     }
     return OK;
@@ -165,11 +166,11 @@ static err choose_victims(struct demo *d)
 
 static long long decimal_id(const struct tampering *t)
 {
-    uint8_t raw[8] = { 0 };
-    err ignored = hex_decode(bytes_of_string(t->meter), raw, sizeof raw);
+    uint64_t id = 0;
+    err ignored = meter_id_parse(bytes_of_string(t->meter), &id);
 
     (void)ignored;
-    return (long long)load_u64(raw);
+    return (long long)id;
 }
 
 static err run_sql(const struct demo *d, const char *statement)

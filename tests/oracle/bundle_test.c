@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/file.h"
-#include "lib/base/test.h"
+#include "lib/base/test_dir.h"
+#include "lib/wire/meter_id.h"
 #include "report/audit/load.h"
 #include "report/audit/verdict.h"
 #include "report/billing/bundling.h"
@@ -16,34 +16,27 @@
 
 static struct world w;
 static struct sample s;
-static char work[] = "/tmp/meterseal-bundle-XXXXXX";
+static struct test_dir work;
 
 static int begin(void **state)
 {
     (void)state;
     world_new(&w);
-    return mkdtemp(work) == NULL;
+    test_dir_begin(&work);
+    return 0;
 }
 
 static int end(void **state)
 {
-    char command[128];
-
     (void)state;
     world_done(&w);
-    snprintf(command, sizeof command, "rm -rf '%s'", work);
-    FILE *p = popen(command, "r");
-    return p == NULL || pclose(p) != 0;
+    test_dir_end(&work);
+    return 0;
 }
 
 static const char *in_work(const char *name)
 {
-    static char path[4][256];
-    static int next;
-    char *out = path[next++ % 4];
-
-    snprintf(out, sizeof path[0], "%s/%s", work, name);
-    return out;
+    return test_dir_path(&work, name);
 }
 
 /* Writes the sample as billing does, into work/<folder>/<meter>. */
@@ -77,8 +70,7 @@ static const char *bundle_path(const char *folder, const char *file)
 {
     static char path[512];
 
-    snprintf(path, sizeof path, "%s/%s/%016llx/%s", work, folder, (unsigned long long)s.meter->id,
-             file);
+    snprintf(path, sizeof path, "%s/%s/%" PRI_METER "/%s", work.path, folder, s.meter->id, file);
     return path;
 }
 

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/base/file.h"
-#include "lib/base/test.h"
+#include "lib/base/test_dir.h"
+#include "lib/wire/meter_id.h"
 #include "report/audit/load.h"
 #include "report/audit/trust.h"
 #include "report/audit/verdict.h"
@@ -18,24 +18,22 @@ static struct world w;
 static struct sample s;
 static struct findings f;
 static struct digest terms[2];
-static char work[] = "/tmp/meterseal-trust-XXXXXX";
+static struct test_dir work;
 
 static int begin(void **state)
 {
     (void)state;
     world_new(&w);
-    return mkdtemp(work) == NULL;
+    test_dir_begin(&work);
+    return 0;
 }
 
 static int end(void **state)
 {
-    char command[128];
-
     (void)state;
     world_done(&w);
-    snprintf(command, sizeof command, "rm -rf '%s'", work);
-    FILE *p = popen(command, "r");
-    return p == NULL || pclose(p) != 0;
+    test_dir_end(&work);
+    return 0;
 }
 
 /* What the regulator published is known before the utility makes its bill. */
@@ -207,12 +205,7 @@ static void code_that_only_the_bundle_approves_is_not_approved(void **state)
 
 static const char *in_work(const char *name)
 {
-    static char path[16][256];
-    static int next;
-    char *out = path[next++ % 16];
-
-    snprintf(out, sizeof path[0], "%s/%s", work, name);
-    return out;
+    return test_dir_path(&work, name);
 }
 
 static void terms_are_read_from_a_folder(void **state)
@@ -288,12 +281,12 @@ static void a_bundle_under_the_id_of_another_meter_is_noticed(void **state)
     char path[64];
 
     (void)state;
-    snprintf(path, sizeof path, "bills/%016llx/", (unsigned long long)s.bill.meter.id);
+    snprintf(path, sizeof path, "bills/%" PRI_METER "/", s.bill.meter.id);
     bundle_name_check(path, &s.bill, &f);
     bundle_name_check("april", &s.bill, &f); /* no id */
     bundle_name_check("", &s.bill, &f);
     assert_int_equal(findings_exit(&f), 0);
-    snprintf(path, sizeof path, "bills/%016llx", (unsigned long long)s.bill.meter.id + 1);
+    snprintf(path, sizeof path, "bills/%" PRI_METER, s.bill.meter.id + 1);
     bundle_name_check(path, &s.bill, &f);
     assert_int_equal(findings_count_of(&f, E201), 1);
 }

@@ -9,8 +9,7 @@
 #include "edge/meter/past.h"
 #include "edge/meter/simulate.h"
 #include "lib/base/clock.h"
-#include "lib/base/file.h"
-#include "lib/base/test.h"
+#include "lib/base/test_dir.h"
 
 #define DAY1 1763348400 /* 2025-11-17 03:00 UTC */
 
@@ -125,33 +124,29 @@ static void serial_numbers_and_ids_go_both_ways(void **state)
 
 /* --- files --- */
 
+struct fixture {
+    struct place place; /* first, so that tests see it alone */
+    struct test_dir dir;
+};
+
 static int make_place(void **state)
 {
-    struct place *p = calloc(1, sizeof *p);
+    struct fixture *f = calloc(1, sizeof *f);
 
-    snprintf(p->dir, sizeof p->dir, "%s/meterseal-fleet-XXXXXX",
-             getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
-    assert_non_null(mkdtemp(p->dir));
-    assert_ok(file_make_dirs(place_path(p, "meters").text, 0700));
-    assert_ok(file_make_dirs(place_path(p, "pki").text, 0700));
-    *state = p;
+    test_dir_begin(&f->dir);
+    snprintf(f->place.dir, sizeof f->place.dir, "%s", f->dir.path);
+    assert_ok(file_make_dirs(place_path(&f->place, "meters").text, 0700));
+    assert_ok(file_make_dirs(place_path(&f->place, "pki").text, 0700));
+    *state = f;
     return 0;
 }
 
 static int remove_place(void **state)
 {
-    static const char *const files[] = { "meters/past", "meters/0000000010000001.pem",
-                                         "pki/institute.key", "pki/institute.crt",
-                                         "pki/collector-session.spki" };
-    struct place *p = *state;
+    struct fixture *f = *state;
 
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        unlink(place_path(p, "%s", files[i]).text);
-    }
-    rmdir(place_path(p, "meters").text);
-    rmdir(place_path(p, "pki").text);
-    rmdir(p->dir);
-    free(p);
+    test_dir_end(&f->dir);
+    free(f);
     return 0;
 }
 

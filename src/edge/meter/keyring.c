@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge/meter/keyring.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
+#include "lib/wire/meter_id.h"
 
 /* Simulated meters seal days of the past: their certificates begin before any series we replay. */
 #define CERTIFIED_FROM_S INT64_C(1420070400) /* 2015-01-01 */
@@ -23,7 +23,7 @@ void keyring_done(struct keyring *k)
 
 static struct place_path path_of(const struct place *p, uint64_t meter)
 {
-    return place_path(p, "meters/%016" PRIx64 ".pem", meter);
+    return place_path(p, "meters/%" PRI_METER ".pem", meter);
 }
 
 /* Takes one PEM text off the front. */
@@ -101,7 +101,7 @@ static err certify(const struct institute *by, uint64_t meter, const struct priv
 {
     AUTO(public_key_freep) struct public_key *subject = NULL;
     int64_t now = (int64_t)(time_utc_us() / US_PER_S);
-    char name[17];
+    char name[METER_ID_CHARS + 1];
     const struct cert_request request = {
         .use = CERT_METER,
         .common_name = name,
@@ -109,7 +109,7 @@ static err certify(const struct institute *by, uint64_t meter, const struct priv
         .not_after_s = now + INT64_C(366) * CERTIFIED_YEARS * S_PER_DAY,
     };
 
-    snprintf(name, sizeof name, "%016" PRIx64, meter);
+    meter_id_text(meter, name);
     TRY(public_key_of(signing, &subject));
     return cert_issue(&request, subject, by->key, buf_bytes(&by->certificate), out);
 }

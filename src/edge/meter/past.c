@@ -6,6 +6,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
+#include "lib/wire/meter_id.h"
 
 #define PAST_FILE_BYTES_MAX (320u << 20)
 #define NUMBERS 6 /* decimal fields of a line */
@@ -84,17 +85,20 @@ static err parse_line(struct bytes line, struct past_entry *out)
     static const uint64_t largest[NUMBERS] = { UINT64_MAX, UINT32_MAX, UINT32_MAX, UINT64_MAX,
                                                UINT64_MAX, UINT64_MAX };
     uint64_t n[NUMBERS];
-    uint8_t id[8];
+    uint64_t meter;
     struct digest hash;
 
-    TRY(hex_decode(take_field(&line), id, sizeof id));
+    TRY(meter_id_parse(take_field(&line), &meter));
     for (size_t i = 0; i < NUMBERS; i++) {
         TRY(decimal_parse(take_field(&line), largest[i], &n[i]));
     }
     TRY(hex_decode(line, hash.octets, DIGEST_BYTES));
-    *out = (struct past_entry){ .meter = load_u64(id), .seed = n[0],
-                                .past = { .sequence = (uint32_t)n[1], .end_s = (uint32_t)n[2],
-                                          .registers = { n[3], n[4], n[5] }, .previous = hash } };
+    *out = (struct past_entry){ .meter = meter,
+                                .seed = n[0],
+                                .past = { .sequence = (uint32_t)n[1],
+                                          .end_s = (uint32_t)n[2],
+                                          .registers = { n[3], n[4], n[5] },
+                                          .previous = hash } };
     return OK;
 }
 
@@ -145,10 +149,10 @@ err past_save(const struct place *p, const struct past_table *t)
         const struct past_entry *e = &t->entries[i];
         char hash[2 * DIGEST_BYTES + 1];
         hex_encode(DIGEST_VIEW(&e->past.previous), hash);
-        TRY(buf_printf(&text, "%016" PRIx64 " %" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %" PRIu64
-                       " %s\n", e->meter, e->seed, e->past.sequence, e->past.end_s,
-                       e->past.registers.e_act, e->past.registers.e_ind, e->past.registers.e_cap,
-                       hash));
+        TRY(buf_printf(&text,
+                       "%" PRI_METER " %" PRIu64 " %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n",
+                       e->meter, e->seed, e->past.sequence, e->past.end_s, e->past.registers.e_act,
+                       e->past.registers.e_ind, e->past.registers.e_cap, hash));
     }
     return file_write(place_path(p, "meters/past").text, buf_bytes(&text), 0600);
 }

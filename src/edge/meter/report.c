@@ -7,6 +7,7 @@
 #include "edge/meter/keyring.h"
 #include "lib/base/clock.h"
 #include "lib/wire/json_write.h"
+#include "lib/wire/meter_id.h"
 
 #define REPORT_BYTES_MAX (4u << 20)
 
@@ -38,8 +39,8 @@ static void put_thieves(struct json_writer *w, const struct run_report *r)
     json_write_array(w);
     for (size_t i = 0; i < r->thief_count; i++) {
         const struct thief *t = &r->thieves[i];
-        char id[17];
-        snprintf(id, sizeof id, "%016" PRIx64, t->meter);
+        char id[METER_ID_CHARS + 1];
+        meter_id_text(t->meter, id);
         json_write_object(w);
         json_write_key(w, "meter");
         json_write_string(w, id);

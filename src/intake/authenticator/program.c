@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "intake/authenticator/program.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "intake/authenticator/authenticator.h"
 #include "intake/authenticator/hello_pool.h"
@@ -12,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/service/core_host.h"
 #include "lib/service/core_metrics.h"
+#include "lib/wire/meter_id.h"
 
 #define PUBLISH_US US_PER_S
 #define KEY_FILE_BYTES_MAX 8192
@@ -86,10 +85,10 @@ static void on_publish(void *arg)
 
 static void on_refused(void *arg, uint64_t meter, enum authenticator_refusal why)
 {
-    char id[17];
+    char id[METER_ID_CHARS + 1];
 
     (void)arg;
-    snprintf(id, sizeof id, "%016" PRIx64, meter);
+    meter_id_text(meter, id);
     LOG(LOG_WARN, "refused", "meter", id, "reason", authenticator_refusal_name(why), NULL);
 }
 
@@ -120,16 +119,11 @@ static void uplink_changed(void *arg, bool open)
 
 static err load_key(const char *path, struct private_key **out)
 {
-    AUTO(buf_done) struct buf pem = { .max = KEY_FILE_BYTES_MAX };
-    struct stat st;
+    AUTO(buf_wipe) struct buf pem = { .max = KEY_FILE_BYTES_MAX };
 
-    if (stat(path, &st) == 0 && (st.st_mode & 077) != 0) {
-        FAIL(ERR_AUTH, "%s can be read by others: set its mode to 0600", path);
-    }
-    TRY(file_read(path, &pem));
-    err e = private_key_from_pem(buf_bytes(&pem), out);
-    wipe(pem.ptr, pem.cap);
-    return err_context(e, "%s", path);
+    TRY(buf_reserve(&pem, KEY_FILE_BYTES_MAX));
+    TRY(file_read_private(path, &pem));
+    return err_context(private_key_from_pem(buf_bytes(&pem), out), "%s", path);
 }
 
 static err make_metrics(struct state *s)

@@ -3,11 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define REMOVE_OPEN_MAX 16 /* directories open at once while a tree is removed */
+
+err file_join(const char *dir, const char *name, char out[PATH_MAX])
+{
+    if (snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX) {
+        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
+    }
+    return OK;
+}
 
 static void close_fd(const int *fd)
 {
@@ -63,6 +73,29 @@ err file_read(const char *path, struct buf *out)
         out->len = before;
     }
     return e;
+}
+
+err file_check_private(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) {
+            FAIL(ERR_MISSING, "%s: no such file", path);
+        }
+        FAIL(ERR_IO, "%s: %s", path, strerror(errno));
+    }
+    if ((st.st_mode & 077) != 0) {
+        FAIL(ERR_AUTH, "%s can be used by others (mode %04o): chmod 600 %s", path,
+             (unsigned)st.st_mode & 07777, path);
+    }
+    return OK;
+}
+
+err file_read_private(const char *path, struct buf *out)
+{
+    TRY(file_check_private(path));
+    return file_read(path, out);
 }
 
 static err write_all(int fd, struct bytes content, const char *path)
@@ -168,4 +201,18 @@ err file_make_dirs(const char *path, unsigned mode)
             return OK;
         }
     }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    remove(path);
+    return 0;
+}
+
+void file_remove_all(const char *path)
+{
+    nftw(path, remove_one, REMOVE_OPEN_MAX, FTW_DEPTH | FTW_PHYS);
 }

@@ -164,6 +164,55 @@ static void a_file_in_the_place_of_a_directory_is_refused(void **state)
     unlink(path);
 }
 
+static void a_secret_that_others_may_use_is_not_read(void **state)
+{
+    AUTO(buf_done) struct buf b = { .max = 100 };
+    const char *path = in_dir("a");
+
+    (void)state;
+    assert_ok(file_write(path, BYTES_LIT("x"), 0600));
+    assert_ok(file_read_private(path, &b));
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_err(file_read_private(path, &b), ERR_AUTH);
+    assert_non_null(strstr(err_text(), "chmod 600"));
+    assert_int_equal(chmod(path, 0601), 0);
+    assert_err(file_check_private(path), ERR_AUTH);
+    assert_int_equal(b.len, 1);
+    unlink(path);
+    assert_err(file_check_private(path), ERR_MISSING);
+    assert_err(file_check_private(in_dir("a/b")), ERR_MISSING);
+}
+
+static void a_joined_path_fits_or_is_refused(void **state)
+{
+    static char name[PATH_MAX];
+    char path[PATH_MAX];
+
+    (void)state;
+    assert_ok(file_join("a", "b/c", path));
+    assert_string_equal(path, "a/b/c");
+    memset(name, 'n', PATH_MAX - 3);
+    assert_ok(file_join("a", name, path));
+    assert_int_equal(strlen(path), PATH_MAX - 1);
+    name[PATH_MAX - 3] = 'n';
+    assert_err(file_join("a", name, path), ERR_LIMIT);
+}
+
+static void a_tree_is_removed_and_what_its_links_lead_to_stays(void **state)
+{
+    (void)state;
+    assert_ok(file_make_dirs(in_dir("tree/b/c"), 0700));
+    assert_ok(file_write(in_dir("tree/b/file"), BYTES_LIT("x"), 0600));
+    assert_ok(file_write(in_dir("stays"), BYTES_LIT("x"), 0600));
+    assert_int_equal(symlink(dir, in_dir("tree/link")), 0);
+    file_remove_all(in_dir("tree"));
+    assert_int_equal(access(in_dir("tree"), F_OK), -1);
+    assert_int_equal(access(in_dir("stays"), F_OK), 0);
+    file_remove_all(in_dir("stays"));
+    assert_int_equal(access(in_dir("stays"), F_OK), -1);
+    file_remove_all(in_dir("stays")); /* nothing there is fine */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +226,9 @@ int main(void)
         cmocka_unit_test(a_path_too_long_is_refused),
         cmocka_unit_test(directories_are_made_with_those_above),
         cmocka_unit_test(a_file_in_the_place_of_a_directory_is_refused),
+        cmocka_unit_test(a_secret_that_others_may_use_is_not_read),
+        cmocka_unit_test(a_joined_path_fits_or_is_refused),
+        cmocka_unit_test(a_tree_is_removed_and_what_its_links_lead_to_stays),
     };
 
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -274,9 +274,8 @@ static err bearer_read(const char *path, char **out)
     static const char head[] = "Authorization: Bearer ";
     AUTO(buf_wipe) struct buf b = { .max = HTTP_BEARER_BYTES_MAX };
 
-    TRY(tls_check_private(path));
     TRY(buf_reserve(&b, HTTP_BEARER_BYTES_MAX));
-    TRY(file_read(path, &b));
+    TRY(file_read_private(path, &b));
     while (b.len > 0 && b.ptr[b.len - 1] <= ' ') {
         b.len--;
     }

@@ -2,7 +2,6 @@
 #include "lib/net/test_pki.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+
+#include "lib/base/file.h"
 
 const char *test_pki_path(struct test_pki *p, const char *file)
 {
@@ -130,17 +131,7 @@ void test_pki_begin(struct test_pki *p)
 
 void test_pki_end(struct test_pki *p)
 {
-    DIR *dir = opendir(p->dir);
-
-    for (struct dirent *e = dir != NULL ? readdir(dir) : NULL; e != NULL; e = readdir(dir)) {
-        if (e->d_name[0] != '.') {
-            unlink(test_pki_path(p, e->d_name));
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    rmdir(p->dir);
+    file_remove_all(p->dir);
 }
 
 struct tls_files test_pki_files(struct test_pki *p, const char *name)

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "lib/base/file.h"
 #include "lib/base/mem.h"
 #include "lib/net/tls_conn.h"
 
@@ -41,18 +42,6 @@ static err file_present(const char *path, struct stat *st)
         FAIL(ERR_MISSING, "%s: no such file", path);
     }
     FAIL(ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-err tls_check_private(const char *path)
-{
-    struct stat st;
-
-    TRY(file_present(path, &st));
-    if ((st.st_mode & 077) != 0) {
-        FAIL(ERR_AUTH, "%s may be read by others (mode %04o): chmod 600 %s", path,
-             (unsigned)st.st_mode & 07777, path);
-    }
-    return OK;
 }
 
 /* Keys are plain PEM of mode 0600; a program without a terminal cannot ask for a passphrase. */
@@ -87,7 +76,7 @@ static err load_own(SSL_CTX *ctx, const struct tls_files *files)
     if (SSL_CTX_use_certificate_chain_file(ctx, files->certificate) != 1) {
         FAIL(ERR_PROTO, "%s: no PEM certificate: %s", files->certificate, openssl_reason());
     }
-    TRY(tls_check_private(files->key));
+    TRY(file_check_private(files->key));
     if (SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) != 1) {
         unsigned long code = ERR_peek_last_error();
         if (ERR_GET_LIB(code) == ERR_LIB_X509 &&

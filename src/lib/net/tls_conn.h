@@ -46,6 +46,3 @@ void tls_conn_bye(struct tls_conn *c, struct buf *out); /* the close_notify aler
 
 /* Common name of the peer's certificate, "" without one; after the handshake. */
 err tls_conn_peer(const struct tls_conn *c, char out[TLS_ROLE_BYTES_MAX + 1]) MUST_USE;
-
-/* ERR_AUTH when others than its owner may read a secret file; ERR_MISSING when it is absent. */
-err tls_check_private(const char *path) MUST_USE;

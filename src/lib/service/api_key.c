@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/base64.h"
@@ -231,19 +230,6 @@ static err keys_parse(struct bytes text, struct api_keys *k)
     return keys_sort(k);
 }
 
-static err owner_only(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0) {
-        FAIL(ERR_MISSING, "no file of API keys at %s", path);
-    }
-    if ((st.st_mode & 077) != 0) {
-        FAIL(ERR_AUTH, "%s can be used by others than its owner: chmod 600 %s", path, path);
-    }
-    return OK;
-}
-
 static void keys_freep(struct api_keys **k)
 {
     api_keys_free(*k);
@@ -270,8 +256,7 @@ err api_keys_load(const char *path, struct api_keys **out)
 {
     AUTO(buf_done) struct buf text = { .max = FILE_BYTES_MAX };
 
-    TRY(owner_only(path));
-    TRY(file_read(path, &text));
+    TRY(err_context(file_read_private(path, &text), "API keys"));
     return err_context(api_keys_read(buf_bytes(&text), out), "API keys %s", path);
 }
 

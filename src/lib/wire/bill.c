@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/wire/meter_id.h"
+
 #define SCHEMA "meterseal.bill/1"
 #define MONEY_DECIMALS 2
 #define PRICE_DECIMALS 5
@@ -180,7 +182,7 @@ static void meters_write(struct json_writer *w, const struct bill_meter *m)
         json_write_object_end(w);
     }
     json_write_array_end(w);
-    snprintf(id, sizeof id, "%016" PRIx64, m->id);
+    meter_id_text(m->id, id);
     canon_string(w, "id", id);
     canon_int(w, "measured", m->measured);
     end_write(w, "opening", &m->opening);

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "lib/wire/bill.h"
+#include "lib/wire/meter_id.h"
 
 #define SCHEMA "meterseal.bill/1"
-#define METER_ID_DIGITS 16
 #define TIME_MAX_S UINT32_MAX
 
 static err count_parse(const json_t *object, const char *key, uint32_t *out)
@@ -195,27 +195,12 @@ static err gaps_parse(const json_t *meter, struct bill_meter *m)
     return OK;
 }
 
-static err meter_id_parse(const json_t *meter, uint64_t *out)
-{
-    struct bytes text;
-    uint8_t raw[8];
-
-    TRY(json_field_text(meter, "id", &text));
-    TRY(err_context(hex_decode(text, raw, sizeof raw), "field id"));
-    for (size_t i = 0; i < METER_ID_DIGITS; i++) {
-        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'F') {
-            FAIL(ERR_PROTO, "field id has upper-case hex digits");
-        }
-    }
-    *out = load_u64(raw);
-    return OK;
-}
-
 static err meters_parse(const json_t *doc, struct bill_meter *m)
 {
     static const char *const fields[] = { "certificate",   "closing",  "estimated", "expected",
                                           "gaps",          "id",       "measured",  "opening",
                                           "readings_root", "received", NULL };
+    struct bytes id;
     json_t *list;
 
     TRY(json_field_array(doc, "meters", &list));
@@ -232,7 +217,8 @@ static err meters_parse(const json_t *doc, struct bill_meter *m)
     TRY(count_parse(o, "measured", &m->measured));
     TRY(count_parse(o, "received", &m->received));
     TRY(gaps_parse(o, m));
-    TRY(meter_id_parse(o, &m->id));
+    TRY(json_field_text(o, "id", &id));
+    TRY(err_context(meter_id_parse(id, &m->id), "field id"));
     if (!m->closing.sealed) {
         FAIL(ERR_PROTO, "the closing seal is missing");
     }

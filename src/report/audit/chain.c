@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The seals of the period: one a day, from edge to edge, each naming the one before; and the bill
  * before, whose closing seal is the opening seal of this one. */
-#include <inttypes.h>
 
 #include "lib/base/mem.h"
+#include "lib/wire/meter_id.h"
 #include "report/audit/inside.h"
 
 err audit_seals_read(struct audit *a)
@@ -63,7 +63,7 @@ static bool check_link(struct audit *a, const struct seal *s, const struct seal 
 static void check_seal(struct audit *a, const struct seal *s)
 {
     if (s->meter != a->bill.meter.id) {
-        found(a, E204, AT_DAY(s->start_s), "a seal of meter %016" PRIx64, s->meter);
+        found(a, E204, AT_DAY(s->start_s), "a seal of meter %" PRI_METER, s->meter);
     }
     if (a->has_calendar &&
         (!own_is_day_edge(&a->calendar, s->start_s) || !own_is_day_edge(&a->calendar, s->end_s))) {
@@ -146,7 +146,7 @@ static void check_join(struct audit *a, const struct bill *before)
     const struct bill_end *opening = &a->bill.meter.opening;
 
     if (before->meter.id != a->bill.meter.id) {
-        found(a, E205, NOWHERE, "the bill before is of meter %016" PRIx64, before->meter.id);
+        found(a, E205, NOWHERE, "the bill before is of meter %" PRI_METER, before->meter.id);
     }
     if (!digest_equal(&before->contract, &a->bill.contract)) {
         found_digests(a, E608, NOWHERE, &before->contract, &a->bill.contract,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/wire/meter_id.h"
 #include "report/audit/inside.h"
 
 /* The auditor's own file where one is given, the bundle's otherwise. */
@@ -103,11 +104,11 @@ static void check_revoked(struct audit *a, const struct cert *cert, const struct
 
 static void check_identity(struct audit *a, const struct cert *cert)
 {
-    char want[17];
+    char want[METER_ID_CHARS + 1];
     char name[80];
     struct digest hash = cert_hash(cert);
 
-    snprintf(want, sizeof want, "%016" PRIx64, a->bill.meter.id);
+    meter_id_text(a->bill.meter.id, want);
     if (cert_common_name(cert, name, sizeof name).code || strcmp(name, want) != 0) {
         found(a, E201, NOWHERE, "the certificate is not of this meter");
     }

@@ -2,7 +2,6 @@
 #include "report/audit/load.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/wire/bill.h"
 #include "lib/wire/bundle.h"
+#include "lib/wire/meter_id.h"
 
 #define CERTIFICATE_BYTES_MAX (16u << 10)
 #define EVIDENCE_BYTES_MAX (1u << 20)
@@ -46,9 +46,7 @@ static err load_file(const char *dir, const char *name, size_t max, struct buf *
     *out_present = false;
     buf_clear(out);
     out->max = max;
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
-        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
-    }
+    TRY(file_join(dir, name, path));
     if (lstat(path, &st) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return OK;
@@ -69,9 +67,7 @@ static err check_folder(const char *dir, const char *name)
     char path[PATH_MAX];
     struct stat st;
 
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
-        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
-    }
+    TRY(file_join(dir, name, path));
     if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode)) {
         FAIL(ERR_PROTO, "%s: no folder: links out of a bundle are refused", path);
     }
@@ -90,7 +86,7 @@ static err load_meter_certificate(const char *dir, struct loaded *l)
     if (bill_parse(buf_bytes(&l->octets[AUDIT_BILL]), bill).code) {
         return OK; /* the audit will say so */
     }
-    snprintf(name, sizeof name, BUNDLE_CERTS "/%016" PRIx64 ".crt", bill->meter.id);
+    snprintf(name, sizeof name, BUNDLE_CERTS "/%" PRI_METER ".crt", bill->meter.id);
     return load_file(dir, name, known[AUDIT_METER].max, &l->octets[AUDIT_METER],
                      &l->files.present[AUDIT_METER]);
 }
@@ -125,15 +121,15 @@ void bundle_loaded_done(struct loaded *l)
     }
 }
 
-#define METER_DIGITS 16
-
 bool bundle_is_named(const char *name)
 {
-    return strlen(name) == METER_DIGITS && strspn(name, "0123456789abcdef") == METER_DIGITS;
+    uint64_t meter;
+
+    return !meter_id_parse(bytes_of_string(name), &meter).code;
 }
 
 /* The last part of a path, slashes behind it or not. */
-static void name_of(const char *dir, char out[METER_DIGITS + 2])
+static void name_of(const char *dir, char out[METER_ID_CHARS + 2])
 {
     size_t end = strlen(dir);
 
@@ -144,7 +140,7 @@ static void name_of(const char *dir, char out[METER_DIGITS + 2])
     while (from > 0 && dir[from - 1] != '/') {
         from--;
     }
-    snprintf(out, METER_DIGITS + 2, "%.*s", (int)(end - from), dir + from);
+    snprintf(out, METER_ID_CHARS + 2, "%.*s", (int)(end - from), dir + from);
 }
 
 void bundle_name_check(const char *dir, const struct bill *b, struct findings *out)
@@ -154,11 +150,11 @@ void bundle_name_check(const char *dir, const struct bill *b, struct findings *o
                          .sequence = FINDING_NO_PLACE,
                          .day_s = FINDING_NO_PLACE,
                          .text = "the bundle bears the id of another meter than its bill" };
-    char id[METER_DIGITS + 1];
-    char name[METER_DIGITS + 2];
+    char id[METER_ID_CHARS + 1];
+    char name[METER_ID_CHARS + 2];
 
     name_of(dir, name);
-    snprintf(id, sizeof id, "%016" PRIx64, b->meter.id);
+    meter_id_text(b->meter.id, id);
     if (bundle_is_named(name) && strcmp(name, id) != 0) {
         snprintf(f.expected, sizeof f.expected, "%s", name);
         snprintf(f.found, sizeof f.found, "%s", id);

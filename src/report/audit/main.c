@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* meterseal audit: the metrology institute's own tool. Files in, verdict out. */
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/arena.h"
+#include "lib/base/file.h"
+#include "lib/base/folder.h"
 #include "lib/base/mem.h"
 #include "lib/base/options.h"
 #include "lib/wire/bundle.h"
@@ -18,7 +17,6 @@
 #define EXIT_UNFINISHED 1
 #define EXIT_USAGE 2
 #define OUT_BYTES_MAX (512u << 20)
-#define NAMES_BYTES_MAX (64u << 20)
 
 static const char usage[] =
     "usage: meterseal audit [--level L0|L1] [--institute CERT] [--utility CERT] [--terms DIR]\n"
@@ -87,96 +85,28 @@ static err audit_one(struct work *w, const char *dir)
 
 /* --- all bundles of a folder --- */
 
-struct names {
-    struct arena text;
-    char **list;
-    size_t count, room;
-};
-
-static void names_done(struct names *n)
-{
-    arena_done(&n->text);
-    mem_give(n->list);
-}
-
-static err names_add(struct names *n, const char *name)
-{
-    if (n->count == n->room) {
-        size_t room = n->room == 0 ? 64 : 2 * n->room;
-        char **grown = mem_resize(n->list, room * sizeof grown[0]);
-        if (grown == NULL) {
-            FAIL(ERR_LIMIT, "no memory for %zu names", room);
-        }
-        n->list = grown;
-        n->room = room;
-    }
-    n->list[n->count] = arena_string(&n->text, bytes_of_string(name));
-    if (n->list[n->count] == NULL) {
-        FAIL(ERR_LIMIT, "too many names");
-    }
-    n->count++;
-    return OK;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* *is_dir: there is such a folder. One that cannot be read is an error, other files are not. */
-static err names_read(const char *dir, struct names *n, bool *is_dir)
-{
-    DIR *d = opendir(dir);
-    err e = OK;
-
-    *is_dir = d != NULL;
-    if (d == NULL && errno == ENOTDIR) {
-        return OK;
-    }
-    if (d == NULL) {
-        FAIL(ERR_MISSING, "%s: %s", dir, strerror(errno));
-    }
-    for (struct dirent *entry = readdir(d); entry != NULL && !e.code; entry = readdir(d)) {
-        bool self = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-        e = self ? OK : names_add(n, entry->d_name);
-    }
-    closedir(d);
-    if (!e.code && n->count > 0) {
-        qsort(n->list, n->count, sizeof n->list[0], by_name);
-    }
-    return e;
-}
-
-static bool has_bill(const struct names *n)
-{
-    for (size_t i = 0; i < n->count; i++) {
-        if (strcmp(n->list[i], BUNDLE_BILL) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static err audit_folder(struct work *w, const char *dir, int depth);
 
 /* A folder with a bill is a bundle, whatever it is called; another one is looked into. What cannot
  * be looked into is told: the auditor must not think that he has seen everything. */
 static err audit_entry(struct work *w, const char *path, int depth)
 {
-    AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
-    bool is_dir;
+    AUTO(folder_done) struct folder f = { 0 };
 
-    err e = names_read(path, &n, &is_dir);
+    err e = folder_read(path, &f);
     if (e.code == ERR_LIMIT) {
         return e;
+    }
+    if (e.code == ERR_PROTO) {
+        return OK; /* a file */
     }
     if (e.code) {
         return verdict_unfinished(&w->verdict, path);
     }
-    if (!is_dir || n.count == 0) {
+    if (f.count == 0) {
         return OK;
     }
-    if (has_bill(&n)) {
+    if (folder_has(&f, BUNDLE_BILL)) {
         return audit_one(w, path);
     }
     if (depth == 0) {
@@ -189,19 +119,13 @@ static err audit_entry(struct work *w, const char *path, int depth)
 /* Bundles in `dir`; folders in it that are none are looked into, `depth` levels down. */
 static err audit_folder(struct work *w, const char *dir, int depth)
 {
-    AUTO(names_done) struct names n = { .text = { .max = NAMES_BYTES_MAX } };
+    AUTO(folder_done) struct folder f = { 0 };
     char path[PATH_MAX];
-    bool is_dir;
 
-    TRY(names_read(dir, &n, &is_dir));
-    if (!is_dir) {
-        FAIL(ERR_MISSING, "%s: no such folder", dir);
-    }
-    for (size_t i = 0; i < n.count; i++) {
-        if (snprintf(path, sizeof path, "%s/%s", dir, n.list[i]) >= (int)sizeof path) {
-            FAIL(ERR_LIMIT, "%s/%s: path too long", dir, n.list[i]);
-        }
-        TRY(bundle_is_named(n.list[i]) ? audit_one(w, path) : audit_entry(w, path, depth));
+    TRY(folder_read(dir, &f));
+    for (size_t i = 0; i < f.count; i++) {
+        TRY(file_join(dir, f.names[i], path));
+        TRY(bundle_is_named(f.names[i]) ? audit_one(w, path) : audit_entry(w, path, depth));
     }
     return OK;
 }

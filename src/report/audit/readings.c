@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The readings: all that were sealed, each once, each in its slot. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
+#include "lib/wire/meter_id.h"
 #include "report/audit/inside.h"
 
 #define ESTIMATES_MAX 8 /* two hours */
@@ -130,7 +130,7 @@ static void check_claim(struct audit *a, const struct reading *r)
     struct finding_place where = { r->record.sequence, r->record.end_s };
 
     if (r->record.meter != a->bill.meter.id) {
-        found(a, E204, where, "a reading of meter %016" PRIx64, r->record.meter);
+        found(a, E204, where, "a reading of meter %" PRI_METER, r->record.meter);
     }
     if (r->broken && r->day == DAY_NONE) {
         found(a, E305, where, "no seal covers the reading");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/audit/trust.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/file.h"
+#include "lib/base/folder.h"
 #include "lib/base/mem.h"
 #include "lib/wire/tariff.h"
 
@@ -36,14 +36,6 @@ static err read_file(const char *path, size_t max, struct buf *out, struct bytes
     return OK;
 }
 
-static err path_in(const char *dir, const char *name, char out[PATH_MAX])
-{
-    if (snprintf(out, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX) {
-        FAIL(ERR_LIMIT, "%s/%s: path too long", dir, name);
-    }
-    return OK;
-}
-
 static err read_revoked(const char *dir, struct trust *t, struct audit_options *o)
 {
     char path[PATH_MAX];
@@ -51,9 +43,9 @@ static err read_revoked(const char *dir, struct trust *t, struct audit_options *
     if (dir == NULL) {
         return OK;
     }
-    TRY(path_in(dir, "list.json", path));
+    TRY(file_join(dir, "list.json", path));
     TRY(read_file(path, CANON_BYTES_MAX, &t->revoked, &o->revoked));
-    TRY(path_in(dir, "list.sig", path));
+    TRY(file_join(dir, "list.sig", path));
     return read_file(path, CERTIFICATE_BYTES_MAX, &t->revoked_signature, &o->revoked_signature);
 }
 
@@ -85,7 +77,7 @@ static err read_term(const char *dir, const char *name, struct buf *out)
     char path[PATH_MAX];
     struct digest hash;
 
-    TRY(path_in(dir, name, path));
+    TRY(file_join(dir, name, path));
     TRY(file_read(path, &text));
     TRY(err_context(term_hash(buf_bytes(&text), &hash), "%s", path));
     return buf_append(out, DIGEST_VIEW(&hash));
@@ -103,17 +95,12 @@ static err read_terms(const char *dir, struct trust *t, struct audit_options *o)
     if (dir == NULL) {
         return OK;
     }
-    DIR *d = opendir(dir);
-    err e = OK;
-    if (d == NULL) {
-        FAIL(ERR_MISSING, "%s: no such folder", dir);
-    }
+    AUTO(folder_done) struct folder f = { 0 };
+    TRY(folder_read(dir, &f));
     t->terms.max = TRUST_TERMS_MAX * sizeof(struct digest);
-    for (struct dirent *entry = readdir(d); entry != NULL && !e.code; entry = readdir(d)) {
-        e = is_document(entry->d_name) ? read_term(dir, entry->d_name, &t->terms) : OK;
+    for (size_t i = 0; i < f.count; i++) {
+        TRY(is_document(f.names[i]) ? read_term(dir, f.names[i], &t->terms) : OK);
     }
-    closedir(d);
-    TRY(e);
     if (t->terms.len == 0) {
         FAIL(ERR_MISSING, "%s has no tariff and no calendar (*.json)", dir);
     }

@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/wire/fixed.h"
 #include "lib/wire/json_write.h"
+#include "lib/wire/meter_id.h"
 
 #define OUT_BYTES_MAX (256u << 20)
 #define LINES_PER_BUNDLE_MAX 20 /* for people; JSON has all */
@@ -61,11 +62,11 @@ static err finding_json(struct buf *out, const char *bundle, const struct findin
 {
     struct json_writer w;
     char code[8];
-    char meter[17];
+    char meter[METER_ID_CHARS + 1];
     char day[TIME_TEXT_BYTES] = "";
 
     finding_code_text(f->code, code);
-    snprintf(meter, sizeof meter, "%016" PRIx64, f->meter);
+    meter_id_text(f->meter, meter);
     if (f->day_s != FINDING_NO_PLACE) {
         day_text(f, day);
     }
@@ -160,9 +161,9 @@ static err bill_json(struct buf *out, const char *bundle, const struct bill *b,
                      const struct shown *s, int exit)
 {
     struct json_writer w;
-    char meter[17];
+    char meter[METER_ID_CHARS + 1];
 
-    snprintf(meter, sizeof meter, "%016" PRIx64, b->meter.id);
+    meter_id_text(b->meter.id, meter);
     json_write_begin(&w, out);
     json_write_object(&w);
     field(&w, "bundle", bundle);
@@ -179,7 +180,7 @@ static err bill_json(struct buf *out, const char *bundle, const struct bill *b,
 
 static err bill_line(struct buf *out, const struct bill *b, const struct shown *s, int exit)
 {
-    return buf_printf(out, "%s: meter %016" PRIx64 ", %s to %s, total %s, bill hash %s\n",
+    return buf_printf(out, "%s: meter %" PRI_METER ", %s to %s, total %s, bill hash %s\n",
                       exit == 0 ? "clean" : "not clean", b->meter.id, s->start, s->end, s->total,
                       s->hash);
 }

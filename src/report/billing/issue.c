@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/wire/meter_id.h"
 #include "lib/wire/record.h"
 #include "lib/wire/tables.h"
 
@@ -96,7 +97,7 @@ static void check_seals(const struct issue *in, struct refusals *r)
     }
     for (size_t i = 0; i < in->seal_count; i++) {
         if (in->seals[i].seal.meter != in->contract->meter) {
-            refusal_add(r, REFUSAL_SEAL_BROKEN, 0, 0, "a seal of meter %016" PRIx64,
+            refusal_add(r, REFUSAL_SEAL_BROKEN, 0, 0, "a seal of meter %" PRI_METER,
                         in->seals[i].seal.meter);
         }
         if (i > 0) {

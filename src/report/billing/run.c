@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/crypto/cert.h"
 #include "lib/wire/fixed.h"
+#include "lib/wire/meter_id.h"
 #include "report/billing/store.h"
 
 #define SUMMARY_BYTES_MAX (64u << 20)
@@ -61,7 +62,7 @@ static err refusal_json(struct buf *out, const struct refusal *f, bool first)
 
 static err refusals_json(struct run *r, uint64_t meter, const struct refusals *f, size_t kept)
 {
-    TRY(buf_printf(&r->refusals, "%s{\"meter\":\"%016" PRIx64 "\",\"count\":%zu,\"reasons\":[",
+    TRY(buf_printf(&r->refusals, "%s{\"meter\":\"%" PRI_METER "\",\"count\":%zu,\"reasons\":[",
                    r->refused > 1 ? "," : "", meter, f->count));
     for (size_t i = 0; i < kept; i++) {
         TRY(refusal_json(&r->refusals, &f->list[i], i == 0));
@@ -71,7 +72,7 @@ static err refusals_json(struct run *r, uint64_t meter, const struct refusals *f
 
 static err refusals_text(struct run *r, uint64_t meter, const struct refusals *f, size_t kept)
 {
-    TRY(buf_printf(&r->refusals, "meter %016" PRIx64 " cannot be billed:\n", meter));
+    TRY(buf_printf(&r->refusals, "meter %" PRI_METER " cannot be billed:\n", meter));
     for (size_t i = 0; i < kept; i++) {
         char from[TIME_TEXT_BYTES] = "";
         char to[TIME_TEXT_BYTES] = "";
@@ -136,9 +137,9 @@ static void certificate_check(const struct run *r, const struct registered *m,
                               const struct cert *cert, struct refusals *f)
 {
     char name[80];
-    char want[17];
+    char want[METER_ID_CHARS + 1];
 
-    snprintf(want, sizeof want, "%016" PRIx64, m->meter);
+    meter_id_text(m->meter, want);
     if (cert_common_name(cert, name, sizeof name).code || strcmp(name, want) != 0) {
         refusal_add(f, REFUSAL_CERTIFICATE, 0, 0, "the certificate is not of this meter");
     } else if (cert_check(cert, r->institute, r->terms.start_s).code ||
@@ -242,7 +243,7 @@ static err kept_already(struct run *r, uint64_t meter, bool *out)
     }
     TRY(e);
     FAIL(ERR_CONFLICT,
-         "%s has a bill of meter %016" PRIx64 " for another period: take another "
+         "%s has a bill of meter %" PRI_METER " for another period: take another "
          "--out",
          r->terms.out_dir, meter);
 }
@@ -272,7 +273,7 @@ static err meter_run(struct run *r, const struct registered *m)
     }
     registered_check(m, &f);
     if (f.count == 0) {
-        TRY(err_context(bill_one(r, m, &f), "meter %016" PRIx64, m->meter));
+        TRY(err_context(bill_one(r, m, &f), "meter %" PRI_METER, m->meter));
     }
     progress(r);
     return f.count > 0 ? refuse(r, m->meter, &f) : OK;
@@ -295,7 +296,7 @@ static err meters_run(struct run *r)
         TRY(billing_meter_id(r->options->meter, &meter));
         TRY(registry_one(r->store.sql, meter, r->terms.start_s, r->terms.end_s, &p));
         if (p.count == 0) {
-            FAIL(ERR_MISSING, "meter %016" PRIx64 " is not registered", meter);
+            FAIL(ERR_MISSING, "meter %" PRI_METER " is not registered", meter);
         }
         return page_run(r, &p);
     }

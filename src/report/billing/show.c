@@ -10,6 +10,7 @@
 #include "lib/base/file.h"
 #include "lib/wire/bundle.h"
 #include "lib/wire/fixed.h"
+#include "lib/wire/meter_id.h"
 #include "report/billing/run.h"
 
 #define SHOW_BYTES_MAX (64u << 10)
@@ -23,7 +24,7 @@ static err show_head(const struct bill *b, struct buf *out)
 
     time_format_s(b->start_s, from);
     time_format_s(b->end_s, to);
-    TRY(buf_printf(out, "meter %016" PRIx64 "   %s to %s\n", m->id, from, to));
+    TRY(buf_printf(out, "meter %" PRI_METER "   %s to %s\n", m->id, from, to));
     TRY(buf_printf(out, "%s %s, %s, contracted %" PRId64 " W%s%s   tariff %s, utility %s\n",
                    b->parameters.subgroup, b->parameters.modality, b->parameters.class,
                    b->parameters.contracted_w, b->parameters.public_body ? ", public body" : "",

@@ -10,6 +10,7 @@
 #include "lib/crypto/cert.h"
 #include "lib/crypto/secret.h"
 #include "lib/tee/tee.h"
+#include "lib/wire/meter_id.h"
 #include "report/billing/civil.h"
 #include "report/billing/documents.h"
 
@@ -226,11 +227,5 @@ struct bundle_terms terms_bundle(const struct terms *t)
 
 err billing_meter_id(const char *text, uint64_t *out)
 {
-    uint8_t raw[8];
-
-    if (hex_decode(bytes_of_string(text), raw, sizeof raw).code) {
-        FAIL(ERR_PROTO, "--meter: %s is no meter id of 16 hex digits", text);
-    }
-    *out = load_u64(raw);
-    return OK;
+    return err_context(meter_id_parse(bytes_of_string(text), out), "--meter %s", text);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report/fraud/job.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/wire/json_write.h"
+#include "lib/wire/meter_id.h"
 #include "lib/wire/tables.h"
 
 struct scan {
@@ -37,7 +37,7 @@ static err each_meter(void *arg, uint64_t meter)
         e = ranker_add(s->ranker, meter, &s->series);
     }
     series_done(&s->series);
-    return err_context(e, "meter %016" PRIx64, meter);
+    return err_context(e, "meter %" PRI_METER, meter);
 }
 
 err job_run(struct readings *source, const struct job *j, struct ranking *out)
@@ -72,17 +72,14 @@ err labels_parse(struct bytes text, uint64_t **out, size_t *out_count)
     }
     for (size_t number = 1; text.len > 0; number++) {
         struct bytes line = take_line(&text);
-        uint8_t raw[8];
         if (line.len == 0 || line.ptr[0] == '#') {
             continue;
-        }
-        if (hex_decode(line, raw, sizeof raw).code) {
-            FAIL(ERR_PROTO, "labels line %zu: a meter id of 16 hex digits is wanted", number);
         }
         if (count == LABELS_MAX) {
             FAIL(ERR_LIMIT, "over %d labels", LABELS_MAX);
         }
-        ids[count++] = load_u64(raw);
+        TRY(err_context(meter_id_parse(line, &ids[count]), "labels line %zu", number));
+        count++;
     }
     *out = TAKE(ids);
     *out_count = count;
@@ -91,11 +88,9 @@ err labels_parse(struct bytes text, uint64_t **out, size_t *out_count)
 
 static void write_meter(struct json_writer *w, uint64_t meter)
 {
-    char id[17];
-    uint8_t raw[8];
+    char id[METER_ID_CHARS + 1];
 
-    store_u64(raw, meter);
-    hex_encode(BYTES_OF(raw), id);
+    meter_id_text(meter, id);
     json_write_key(w, "meter");
     json_write_string(w, id);
 }
@@ -181,14 +176,14 @@ err ranking_table(const struct ranking *r, size_t limit, struct buf *out)
     for (size_t i = 0; i < r->ranked && i < limit; i++) {
         const struct rank_entry *e = &r->entries[i];
         day_text(e->result.worst_day, date);
-        TRY(buf_printf(out, "%-6zu %016" PRIx64 "  %-9.6f %-12s %.4f%s\n", i + 1, e->meter,
+        TRY(buf_printf(out, "%-6zu %" PRI_METER "  %-9.6f %-12s %.4f%s\n", i + 1, e->meter,
                        e->result.score, date, e->result.worst_correlation,
                        e->marked ? "  (over 5 % estimated)" : ""));
     }
     TRY(buf_printf(out, "%zu of %zu customers ranked on %u days against %u days of history\n",
                    r->ranked, r->count, r->window.test_days, r->window.history_days));
     for (size_t i = r->ranked; i < r->count; i++) {
-        TRY(buf_printf(out, "not ranked: %016" PRIx64 ": %s\n", r->entries[i].meter,
+        TRY(buf_printf(out, "not ranked: %" PRI_METER ": %s\n", r->entries[i].meter,
                        r->entries[i].reason));
     }
     return OK;

@@ -54,7 +54,7 @@ static int tear_down(void **state)
     struct store *s = *state;
 
     store_close(s);
-    fixture_remove(s->at.base);
+    file_remove_all(s->at.base);
     mem_give(s);
     return 0;
 }

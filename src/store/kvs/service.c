@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "lib/base/file.h"
 #include "lib/base/log.h"
@@ -67,33 +66,21 @@ static const struct setting table[] = {
 
 err root_key_read(const char *path, struct key *out)
 {
-    struct buf text = { .max = ROOT_KEY_CHARS + 1 };
-    struct stat st;
+    AUTO(buf_wipe) struct buf text = { .max = ROOT_KEY_CHARS + 1 };
+    AUTO(key_done) struct key key = { .size = sizeof key.octets };
 
-    if (stat(path, &st) != 0) {
-        FAIL(ERR_MISSING, "no root key at %s", path);
+    TRY(buf_reserve(&text, ROOT_KEY_CHARS + 1));
+    err e = file_read_private(path, &text);
+    if (e.code && e.code != ERR_LIMIT) {
+        return err_context(e, "root key");
     }
-    if ((st.st_mode & 077) != 0) {
-        FAIL(ERR_AUTH, "%s can be used by others than its owner: chmod 600 %s", path, path);
-    }
-    err e = file_read(path, &text);
-    if (!e.code && text.len == ROOT_KEY_CHARS + 1 && text.ptr[ROOT_KEY_CHARS] == '\n') {
+    if (text.len == ROOT_KEY_CHARS + 1 && text.ptr[ROOT_KEY_CHARS] == '\n') {
         text.len--;
     }
-    struct key key = { .size = sizeof key.octets };
-    if (!e.code) {
-        e = hex_decode(buf_bytes(&text), key.octets, key.size);
-    }
-    if (text.ptr != NULL) {
-        wipe(text.ptr, text.cap);
-    }
-    buf_done(&text);
-    if (e.code) {
-        key_done(&key);
+    if (e.code || hex_decode(buf_bytes(&text), key.octets, key.size).code) {
         FAIL(ERR_PROTO, "%s is not 64 hex digits", path);
     }
     *out = key;
-    key_done(&key);
     return OK;
 }
 

@@ -68,7 +68,7 @@ void store_fresh(struct store *s)
 
 void store_remove(struct store *s)
 {
-    fixture_remove(s->dir);
+    file_remove_all(s->dir);
 }
 
 static void answered(struct kv_request *r)

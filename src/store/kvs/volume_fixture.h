@@ -3,12 +3,12 @@
 #pragma once
 
 #include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "lib/base/test.h"
 #include "store/kvs/volume.h"
 #include "store/kvs/volume_dir.h"
@@ -20,20 +20,6 @@ struct fixture_dir {
     char data[300];   /* the volume's directory */
     char anchor[300]; /* outside of it */
 };
-
-static inline int fixture_entry_remove(const char *path, const struct stat *s, int kind,
-                                       struct FTW *at)
-{
-    (void)s;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-static inline void fixture_remove(const char *path)
-{
-    (void)nftw(path, fixture_entry_remove, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static inline void fixture_dir_make(struct fixture_dir *d)
 {

@@ -638,7 +638,7 @@ static void a_directory_is_made_filled_closed_and_opened(void **state)
         }
         volume_dir_close(d);
     }
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 static void a_second_process_is_refused_with_the_pid_of_the_first(void **state)
@@ -656,7 +656,7 @@ static void a_second_process_is_refused_with_the_pid_of_the_first(void **state)
     volume_dir_close(d);
     assert_ok(fixture_dir_open(at.data, NULL, &d));
     volume_dir_close(d);
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 static void an_anchor_inside_the_directory_is_refused(void **state)
@@ -669,7 +669,7 @@ static void an_anchor_inside_the_directory_is_refused(void **state)
     fixture_dir_make(&at);
     snprintf(inside, sizeof inside, "%s/anchor", at.data);
     assert_err(fixture_dir_open(at.data, inside, &d), ERR_CONFLICT);
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 static void a_volume_is_only_made_where_it_is_asked_for(void **state)
@@ -691,7 +691,7 @@ static void a_volume_is_only_made_where_it_is_asked_for(void **state)
     c.root_key.size = 16;
     assert_err(volume_open(&c, volume_dir_io(d), &v), ERR_LIMIT);
     volume_dir_close(d);
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 static size_t files_in(const char *base, const char *dir)
@@ -742,7 +742,7 @@ static void segments_come_from_the_pool_and_return_to_it(void **state)
     fixture_expect(v, "/v/a", BYTES_LIT("end"));
     assert_ok(volume_close(v));
     volume_dir_close(d);
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 static void orphans_are_set_aside(void **state)
@@ -769,7 +769,7 @@ static void orphans_are_set_aside(void **state)
     assert_int_equal(files_in(at.data, "bad"), 1);
     assert_ok(volume_close(v));
     volume_dir_close(d);
-    fixture_remove(at.base);
+    file_remove_all(at.base);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
