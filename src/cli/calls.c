@@ -43,13 +43,3 @@ err calls_sql(const struct place *p, struct sql_client **out)
 
     return sql_client_new(NULL, &options, out);
 }
-
-void http_client_freep(struct http_client **c)
-{
-    http_client_free(*c);
-}
-
-void sql_client_freep(struct sql_client **c)
-{
-    sql_client_free(*c);
-}

@@ -10,15 +10,10 @@
 #define HEALTH_PATIENCE_US (2 * US_PER_S)
 #define HEALTH_ANSWER_BYTES_MAX (1u << 20)
 
-static void client_freep(struct http_client **c)
-{
-    http_client_free(*c);
-}
-
 static err ask(const struct place *p, const struct installed_service *s, const char *target,
                unsigned *out_status, struct buf *out)
 {
-    AUTO(client_freep) struct http_client *client = NULL;
+    AUTO(http_client_freep) struct http_client *client = NULL;
     char url[sizeof(struct place_path) + 16];
     struct http_client_options options = {
         .base_url = url,

@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/test.h"
 #include "lib/wire/bundle.h"
+#include "lib/wire/meter_id.h"
 #include "report/billing/civil.h"
 #include "report/billing/documents.h"
 
@@ -18,12 +19,12 @@
 
 static void certify(const struct world *w, struct sample_meter *m, uint64_t id, int64_t to_s)
 {
-    char name[17];
+    char name[METER_ID_CHARS + 1];
     struct cert_request request = { CERT_METER, name, VALID_FROM_S, to_s };
     struct cert *cert = NULL;
 
     m->id = id;
-    snprintf(name, sizeof name, "%016llx", (unsigned long long)id);
+    meter_id_text(id, name);
     m->certificate = (struct buf){ .max = 8192 };
     assert_ok(private_key_new(SIGN_P256, &m->key));
     assert_ok(public_key_of(m->key, &m->public));

@@ -247,13 +247,6 @@ static err register_all(struct sql_client *c, const struct place *p,
     return e;
 }
 
-static void sql_client_freep(struct sql_client **c)
-{
-    if (*c != NULL) {
-        sql_client_free(*c);
-    }
-}
-
 err enrol(const struct place *p, const struct profile_site *sites, size_t count, unsigned threads,
           struct enrolled *out)
 {

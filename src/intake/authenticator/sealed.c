@@ -4,6 +4,7 @@
 
 #include "intake/authenticator/inside.h"
 #include "lib/base/mem.h"
+#include "lib/wire/meter_id.h"
 
 #define INNER_CRC_ALARM 3 /* bad blocks under good tags: a fault or an attack inside the meter */
 #define PLAIN_BYTES_MAX NBR_RESPONSE_BYTES
@@ -28,7 +29,7 @@ err authenticator_seal(struct authenticator *a, uint64_t meter, enum envelope_ty
     struct meter_session *m = sessions_find(&a->sessions, meter);
 
     if (m == NULL || m->state == SESSION_PENDING) {
-        FAIL(ERR_MISSING, "meter %016llx has no session", (unsigned long long)meter);
+        FAIL(ERR_MISSING, "meter %" PRI_METER " has no session", meter);
     }
     AUTO(buf_done) struct buf frame = { .max = ENVELOPE_FRAME_BYTES_MAX };
     /* session_seal counts up before it seals, so a nonce is used once even if the frame is lost. */

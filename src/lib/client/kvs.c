@@ -48,6 +48,11 @@ void kvs_client_free(struct kvs_client *c)
     }
 }
 
+void kvs_client_freep(struct kvs_client **c)
+{
+    kvs_client_free(*c);
+}
+
 /* --- building a batch --- */
 
 err kvs_batch_begin(struct kvs_batch *b, const char *space)

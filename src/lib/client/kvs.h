@@ -12,6 +12,7 @@ struct kvs_client;
 err kvs_client_new(struct loop *l, const struct http_client_options *options,
                    struct kvs_client **out) MUST_USE;
 void kvs_client_free(struct kvs_client *c);
+void kvs_client_freep(struct kvs_client **c);
 
 /* A batch is all or nothing. Build it, send it, reuse it after kvs_batch_clear. */
 struct kvs_batch {

@@ -159,11 +159,6 @@ static err read_dictionary(struct readings *r)
     FAIL(ERR_AGAIN, "the dictionary changes faster than it can be read");
 }
 
-static void readings_closep(struct readings **r)
-{
-    readings_close(*r);
-}
-
 err readings_open(struct kvs_client *kvs, struct readings **out)
 {
     AUTO(readings_closep) struct readings *r = mem_take(sizeof *r);
@@ -183,6 +178,11 @@ void readings_close(struct readings *r)
         buf_done(&r->octets);
         mem_give(r);
     }
+}
+
+void readings_closep(struct readings **r)
+{
+    readings_close(*r);
 }
 
 /* --- scans --- */

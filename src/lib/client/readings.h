@@ -13,6 +13,7 @@ struct readings;
 /* Reads the dictionary once. ERR_MISSING when the tables are not there yet. */
 err readings_open(struct kvs_client *kvs, struct readings **out) MUST_USE;
 void readings_close(struct readings *r);
+void readings_closep(struct readings **r);
 
 struct stored_reading {
     struct record record;

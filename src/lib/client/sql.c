@@ -41,6 +41,11 @@ void sql_client_free(struct sql_client *c)
     }
 }
 
+void sql_client_freep(struct sql_client **c)
+{
+    sql_client_free(*c);
+}
+
 static err body_of(struct bytes statement, struct bytes params_json, struct buf *out)
 {
     struct json_writer w;

@@ -13,6 +13,7 @@ struct sql_client;
 err sql_client_new(struct loop *l, const struct http_client_options *options,
                    struct sql_client **out) MUST_USE;
 void sql_client_free(struct sql_client *c);
+void sql_client_freep(struct sql_client **c);
 
 struct sql_answer {
     const json_t *columns; /* [{"name","type"}]; borrowed until return; NULL on failure */

@@ -424,6 +424,11 @@ void http_client_free(struct http_client *c)
     }
 }
 
+void http_client_freep(struct http_client **c)
+{
+    http_client_free(*c);
+}
+
 static void on_loop_free(struct loop_child *child)
 {
     struct http_client *c =

@@ -40,6 +40,7 @@ struct http_client;
 err http_client_new(struct loop *l, const struct http_client_options *options,
                     struct http_client **out) MUST_USE;
 void http_client_free(struct http_client *c); /* calls under way end with ERR_CLOSED first */
+void http_client_freep(struct http_client **c);
 
 /* `done` is called once, from the loop, never from inside this call. With `e` not OK there was no
  * answer (IO, LIMIT, AUTH); any status is OK here and is the caller's business. */

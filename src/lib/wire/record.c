@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "lib/wire/meter_id.h"
 #include "lib/wire/nbr.h"
 
 #define RECORD_VERSION 1
@@ -183,8 +184,7 @@ static err present_parse(const uint8_t *p, uint32_t serial, struct report *out)
 {
     TRY(record_parse((struct bytes){ p, RECORD_BYTES }, &out->record));
     if ((uint32_t)out->record.meter != serial) {
-        FAIL(ERR_PROTO, "report: serial %08x carries a record of meter %016llx", serial,
-             (unsigned long long)out->record.meter);
+        FAIL(ERR_PROTO, "report: serial %08x carries a record of meter %" PRI_METER, serial, out->record.meter);
     }
     return OK;
 }

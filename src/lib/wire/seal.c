@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "lib/wire/meter_id.h"
 #include "lib/wire/nbr.h"
 
 #define SEAL_VERSION 1
@@ -270,8 +271,7 @@ static err add_first_part(struct seal_parts *p, const uint8_t *block, uint32_t s
     TRY(seal_parse((struct bytes){ block + AT_BODY, SEAL_BODY_BYTES }, &s));
     TRY(check_signature_size(&s, size));
     if ((uint32_t)s.meter != serial) {
-        FAIL(ERR_PROTO, "seal: serial %08x carries a seal of meter %016llx", serial,
-             (unsigned long long)s.meter);
+        FAIL(ERR_PROTO, "seal: serial %08x carries a seal of meter %" PRI_METER, serial, s.meter);
     }
     size_t piece = piece_size(0, size);
     bool same = memcmp(p->body, block + AT_BODY, SEAL_BODY_BYTES) == 0 &&

@@ -65,20 +65,10 @@ static err parse_numbers(struct arguments *a)
     return OK;
 }
 
-static void kvs_freep(struct kvs_client **c)
-{
-    kvs_client_free(*c);
-}
-
-static void readings_freep(struct readings **r)
-{
-    readings_close(*r);
-}
-
 static err rank_from_store(const struct arguments *a, struct ranking *out)
 {
-    AUTO(kvs_freep) struct kvs_client *kvs = NULL;
-    AUTO(readings_freep) struct readings *readings = NULL;
+    AUTO(kvs_client_freep) struct kvs_client *kvs = NULL;
+    AUTO(readings_closep) struct readings *readings = NULL;
     struct place p;
 
     TRY(place_open(a->dir, &p));

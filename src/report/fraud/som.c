@@ -75,7 +75,8 @@ static void gather(const struct som *m, const double *rows, size_t count, struct
 
 static double grid_distance(size_t a, size_t b)
 {
-    double rows = (double)(a / SOM_SIDE) - (double)(b / SOM_SIDE);
+    size_t row_a = a / SOM_SIDE, row_b = b / SOM_SIDE;
+    double rows = (double)row_a - (double)row_b;
     double columns = (double)(a % SOM_SIDE) - (double)(b % SOM_SIDE);
 
     return rows * rows + columns * columns;

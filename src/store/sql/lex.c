@@ -227,11 +227,11 @@ static err lex_param(struct lexer *l, struct token *t)
 
 static uint8_t sign_of_two(uint8_t first, uint8_t second)
 {
-    static const char pairs[][3] = { "<=l", ">=g", "<>n", "!=n", "::c", "||o" };
+    static const uint8_t pairs[][3] = { "<=l", ">=g", "<>n", "!=n", "::c", "||o" };
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         if (pairs[i][0] == first && pairs[i][1] == second) {
-            return (uint8_t)pairs[i][2];
+            return pairs[i][2];
         }
     }
     return 0;

@@ -43,7 +43,7 @@ static err type_number(struct parser *p, uint64_t min, uint64_t max, uint64_t *o
 
 static err numeric_size(struct parser *p, struct column_spec *c)
 {
-    uint64_t precision, scale = 0;
+    uint64_t precision = 0, scale = 0;
     bool more;
 
     if (!parse_at_sign(p, '(')) {
