@@ -11,4 +11,3 @@
 err calls_http(const struct place *p, const char *service, enum place_port port,
                struct http_client **out) MUST_USE;
 err calls_sql(const struct place *p, struct sql_client **out) MUST_USE;
-

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small strict HTTP/1.1 server (RFC 9110, 9112): keep-alive, pipelining, bounded everything.
- * The rules and what they refuse: docs/style.md, "HTTP"; each is a test in http_conn_test.c.
+ * The rules and what they refuse: docs/style.md, "HTTP"; each is a test in http_head_test.c,
+ * http_exchange_test.c or http_conn_test.c.
  *
  * Handlers run in the loop. A handler may answer at once or keep the exchange and answer later; the
  * exchange stays valid until it was answered or `gone` was called. */
