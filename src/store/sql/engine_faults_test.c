@@ -8,38 +8,6 @@
 #include "lib/wire/tuple.h"
 #include "store/sql/test_db.h"
 
-#define RD "CREATE TABLE rd (m int8, ts int8, kwh numeric(12,3), note text, PRIMARY KEY (m, ts))"
-
-static int setup(void **state)
-{
-    struct test_db *db = calloc(1, sizeof *db);
-
-    test_db_init(db);
-    *state = db;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_db_done(*state);
-    free(*state);
-    return 0;
-}
-
-/* Three meters with four readings each. */
-static void fill(struct test_db *db)
-{
-    char sql[256];
-
-    assert_command(db, RD, "CREATE TABLE");
-    for (int m = 1; m <= 3; m++) {
-        snprintf(sql, sizeof sql,
-                 "INSERT INTO rd VALUES (%d, 900, %d.5, 'a'), (%d, 1800, 2, NULL), "
-                 "(%d, 2700, -0.125, 'it''s'), (%d, 3600, NULL, '')", m, m, m, m, m);
-        assert_command(db, sql, "INSERT 0 4");
-    }
-}
-
 /* --- other writers --- */
 
 static void another_service_sees_and_changes_the_same_tables(void **state)
@@ -85,7 +53,7 @@ static void an_update_meets_another_writer_and_begins_anew(void **state)
     struct test_db *db = *state;
     struct intruder i = { .db = db, .times = 2 };
 
-    fill(db);
+    test_db_fill(db);
     struct fake_entry *row = &db->store->entries[2];
     AUTO(buf_done) struct buf key = { .max = 64 };
     AUTO(buf_done) struct buf value = { .max = 640 };
@@ -106,7 +74,7 @@ static void a_row_that_comes_between_is_not_overwritten(void **state)
     struct test_db *db = *state;
     struct intruder i = { .db = db, .times = 1 };
 
-    fill(db);
+    test_db_fill(db);
     struct fake_entry *row = &db->store->entries[2];
     AUTO(buf_done) struct buf key = { .max = 64 };
     AUTO(buf_done) struct buf value = { .max = 640 };
@@ -137,7 +105,7 @@ static void a_failing_store_fails_the_statement_and_no_more(void **state)
         "DROP TABLE rd",
     };
 
-    fill(db);
+    test_db_fill(db);
     db->store->page_max = 2;
     for (size_t s = 0; s < sizeof statements / sizeof *statements; s++) {
         for (long n = 0;; n++) {
@@ -170,7 +138,7 @@ static void a_failed_allocation_fails_the_statement_and_no_more(void **state)
         "INSERT INTO rd (m, ts) VALUES (1, 900) ON CONFLICT (m, ts) DO UPDATE SET kwh = 3",
     };
 
-    fill(db);
+    test_db_fill(db);
     for (size_t s = 0; s < sizeof statements / sizeof *statements; s++) {
         EACH_FAILURE(n) {
             mem_fail_after(-1); /* the test's own buffers are had */
@@ -196,7 +164,7 @@ static void a_damaged_row_ends_the_statement(void **state)
     static const char *const damages[] = { "00", "0100020002000000" };
     uint8_t octets[16];
 
-    fill(db);
+    test_db_fill(db);
     struct fake_entry *row = &db->store->entries[3];
     AUTO(buf_done) struct buf key = { .max = 64 };
     assert_ok(buf_append(&key, (struct bytes){ row->key, row->key_bytes }));
@@ -229,7 +197,7 @@ static void a_statement_that_takes_too_long_is_ended(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     test_db_start(db, "SELECT count(*) FROM rd");
     db->store->page_max = 1;
     db->now_us += 10000000;
@@ -242,7 +210,7 @@ static void a_cancelled_statement_ends_when_the_store_answers(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     struct sql_run *run = test_db_start(db, "SELECT * FROM rd");
     assert_non_null(run);
     sql_run_cancel(run);
@@ -256,7 +224,7 @@ static void rows_wait_for_a_reader_that_does_not_keep_up(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     db->store->page_max = 5;
     db->full = true;
     struct sql_run *run = test_db_start(db, "SELECT ts FROM rd");
@@ -286,7 +254,7 @@ static void no_more_statements_than_the_bound_are_under_way(void **state)
     struct sql_run *run = NULL;
     struct sql_request request;
 
-    fill(db);
+    test_db_fill(db);
     db->full = true;
     db->store->page_max = 1;
     struct test_db *readers = calloc(16, sizeof *readers);
@@ -316,7 +284,7 @@ static void a_start_takes_up_a_drop_that_was_cut_short(void **state)
     struct test_db *db = *state;
     struct test_db later;
 
-    fill(db);
+    test_db_fill(db);
     db->store->fail_in = 4; /* version, batch, dictionary (3), then rows */
     test_db_run(db, "DROP TABLE rd");
     db->store->fail_in = -1;
@@ -328,7 +296,7 @@ static void a_start_takes_up_a_drop_that_was_cut_short(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
         T(another_service_sees_and_changes_the_same_tables),
         T(an_update_meets_another_writer_and_begins_anew),

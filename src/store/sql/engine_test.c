@@ -8,43 +8,11 @@
 #include "lib/wire/tuple.h"
 #include "store/sql/test_db.h"
 
-#define RD "CREATE TABLE rd (m int8, ts int8, kwh numeric(12,3), note text, PRIMARY KEY (m, ts))"
-
-static int setup(void **state)
-{
-    struct test_db *db = calloc(1, sizeof *db);
-
-    test_db_init(db);
-    *state = db;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    test_db_done(*state);
-    free(*state);
-    return 0;
-}
-
-/* Three meters with four readings each. */
-static void fill(struct test_db *db)
-{
-    char sql[256];
-
-    assert_command(db, RD, "CREATE TABLE");
-    for (int m = 1; m <= 3; m++) {
-        snprintf(sql, sizeof sql,
-                 "INSERT INTO rd VALUES (%d, 900, %d.5, 'a'), (%d, 1800, 2, NULL), "
-                 "(%d, 2700, -0.125, 'it''s'), (%d, 3600, NULL, '')", m, m, m, m, m);
-        assert_command(db, sql, "INSERT 0 4");
-    }
-}
-
 static void a_table_is_made_filled_and_read(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_answer(
         db, "SELECT * FROM rd WHERE m = 2",
         "{\"columns\":[{\"name\":\"m\",\"type\":\"int8\"},{\"name\":\"ts\",\"type\":\"int8\"},"
@@ -121,7 +89,7 @@ static void conditions_on_the_key_choose_ranges(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 AND ts > 900 AND ts <= 2700", "[[1800],[2700]]");
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 AND ts BETWEEN 1800 AND 1800", "[[1800]]");
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 AND ts >= 900.5 AND ts < 2699.5", "[[1800]]");
@@ -146,7 +114,7 @@ static void conditions_on_other_columns_are_checked_row_by_row(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_rows(db, "SELECT m, ts FROM rd WHERE kwh > 2.4999", "[[2,900],[3,900]]");
     assert_rows(db, "SELECT m, ts FROM rd WHERE kwh = -.125 AND m = 2", "[[2,2700]]");
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 AND kwh IS NULL", "[[3600]]");
@@ -161,7 +129,7 @@ static void rows_are_ordered_limited_and_skipped(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 ORDER BY ts DESC",
                 "[[3600],[2700],[1800],[900]]");
     assert_rows(db, "SELECT ts FROM rd WHERE m = 1 ORDER BY m, ts DESC LIMIT 1", "[[3600]]");
@@ -183,7 +151,7 @@ static void aggregates_are_exact(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_rows(db,
                 "SELECT count(*), count(kwh), sum(kwh), min(kwh), max(kwh), avg(kwh) FROM rd "
                 "WHERE m = 1",
@@ -216,7 +184,7 @@ static void groups_follow_the_key(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     db->store->page_max = 3; /* groups go over the ends of pages */
     assert_rows(db, "SELECT m, count(*), sum(kwh) FROM rd GROUP BY m",
                 "[[1,4,\"3.375\"],[2,4,\"4.375\"],[3,4,\"5.375\"]]");
@@ -249,7 +217,7 @@ static void pages_join_without_loss(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     for (uint32_t page = 1; page < 6; page++) {
         db->store->page_max = page;
         assert_rows(db, "SELECT m, ts FROM rd WHERE m >= 2",
@@ -263,7 +231,7 @@ static void a_page_that_does_not_follow_ends_the_statement(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     db->store->page_max = 2;
     db->store->bad_next = true;
     assert_refused(db, "SELECT m FROM rd", "XX001", 0);
@@ -280,7 +248,7 @@ static void a_limited_answer_goes_on_where_it_stopped(void **state)
     const unsigned rows[] = { 11, 11, 12, 3 };
     char next[4096];
 
-    fill(db);
+    test_db_fill(db);
     for (size_t s = 0; s < 4; s++) {
         unsigned count = 0;
         char whole[4096] = "", all[4096];
@@ -316,7 +284,7 @@ static void a_forged_foreign_or_old_continuation_is_refused(void **state)
     struct test_db *db = *state;
     char next[4096];
 
-    fill(db);
+    test_db_fill(db);
     db->rows_max = 1;
     const char *text = test_db_run(db, "SELECT m FROM rd");
     snprintf(next, sizeof next, "%s", strstr(text, "\"next\":\"") + 8);
@@ -340,7 +308,7 @@ static void a_key_that_exists_is_refused_and_nothing_is_written(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_refused(db, "INSERT INTO rd (m, ts) VALUES (7, 1), (1, 900)", "23505", 0);
     assert_refused(db, "INSERT INTO rd (m, ts) VALUES (7, 1), (7, 1)", "23505", 0);
     assert_rows(db, "SELECT count(*) FROM rd WHERE m = 7", "[[0]]");
@@ -350,7 +318,7 @@ static void do_nothing_writes_what_is_new(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_command(db, "INSERT INTO rd (m, ts) VALUES (1, 900), (7, 1), (7, 2), (1, 3600) "
                        "ON CONFLICT DO NOTHING", "INSERT 0 2");
     assert_command(db, "INSERT INTO rd (m, ts) VALUES (1, 900) ON CONFLICT (m, ts) DO NOTHING",
@@ -385,7 +353,7 @@ static void do_update_takes_the_new_values(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_command(db,
                    "INSERT INTO rd VALUES (1, 900, 9, 'new'), (7, 1, 1, 'new') ON CONFLICT (m, ts) "
                    "DO UPDATE SET kwh = EXCLUDED.kwh",
@@ -410,7 +378,7 @@ static void rows_are_updated_and_deleted(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_command(db, "UPDATE rd SET kwh = 7, note = NULL WHERE m = 1 AND ts >= 2700", "UPDATE 2");
     assert_rows(db, "SELECT kwh, note FROM rd WHERE m = 1 AND ts > 900",
                 "[[\"2.000\",null],[\"7.000\",null],[\"7.000\",null]]");
@@ -429,7 +397,7 @@ static void tables_are_shown_and_dropped_with_their_rows(void **state)
 {
     struct test_db *db = *state;
 
-    fill(db);
+    test_db_fill(db);
     assert_command(db, "CREATE TABLE b (k text PRIMARY KEY)", "CREATE TABLE");
     assert_rows(db, "SHOW TABLES", "[[\"rd\"],[\"b\"]]");
     db->denied = "b";
@@ -442,7 +410,7 @@ static void tables_are_shown_and_dropped_with_their_rows(void **state)
     assert_int_equal(db->store->count, 2); /* the version and b */
     assert_command(db, "DROP TABLE IF EXISTS rd", "DROP TABLE");
     assert_refused(db, "DROP TABLE rd", "42P01", 12);
-    assert_command(db, RD, "CREATE TABLE"); /* under another id: no old row comes back */
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE"); /* under another id: no old row comes back */
     assert_rows(db, "SELECT count(*) FROM rd", "[[0]]");
 }
 
@@ -450,11 +418,11 @@ static void a_table_is_made_once(void **state)
 {
     struct test_db *db = *state;
 
-    assert_command(db, RD, "CREATE TABLE");
-    assert_refused(db, RD, "42P07", 14);
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE");
+    assert_refused(db, TEST_DB_TABLE, "42P07", 14);
     assert_command(db, "CREATE TABLE IF NOT EXISTS rd (x int4 PRIMARY KEY)", "CREATE TABLE");
-    assert_command(db, "CREATE TABLE \"RD\" (\"X y\" int4 PRIMARY KEY)", "CREATE TABLE");
-    assert_command(db, "INSERT INTO \"RD\" (\"X y\") VALUES (1)", "INSERT 0 1");
+    assert_command(db, "CREATE TABLE \"TEST_DB_TABLE\" (\"X y\" int4 PRIMARY KEY)", "CREATE TABLE");
+    assert_command(db, "INSERT INTO \"TEST_DB_TABLE\" (\"X y\") VALUES (1)", "INSERT 0 1");
     assert_command(db, "INSERT INTO public.Rd (M, TS) VALUES (1, 1)", "INSERT 0 1");
     assert_refused(db, "INSERT INTO \"Rd\" (M, TS) VALUES (1, 1)", "42P01", 13);
 }
@@ -562,7 +530,7 @@ static void an_insert_must_fit_its_columns(void **state)
 {
     struct test_db *db = *state;
 
-    assert_command(db, RD, "CREATE TABLE");
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE");
     assert_refused(db, "INSERT INTO rd (m, ts) VALUES (1)", "42601", 32);
     assert_refused(db, "INSERT INTO rd (m, ts) VALUES (1, 2, 3)", "42601", 38);
     assert_refused(db, "INSERT INTO rd VALUES (1, 2, 3, 'x', 5)", "42601", 38);
@@ -605,7 +573,7 @@ static void parameters_take_the_place_of_literals(void **state)
         { .kind = LITERAL_NULL },
     };
 
-    assert_command(db, RD, "CREATE TABLE");
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE");
     db->params = params;
     db->param_count = 4;
     assert_command(db, "INSERT INTO rd VALUES ($1, 1, $3, $2), ($1, 2, $4, $4)", "INSERT 0 2");
@@ -630,7 +598,7 @@ static void who_may_write_but_not_read_learns_nothing_by_counting(void **state)
 {
     struct test_db *db = *state;
 
-    assert_command(db, RD, "CREATE TABLE");
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE");
     db->read_denied = true;
     assert_command(db, "INSERT INTO rd VALUES (1, 1, 2.5, 'x')", "INSERT 0 1");
     assert_refused(db, "UPDATE rd SET note = 'y' WHERE m = 1 AND kwh > 2", "42501", 8);
@@ -643,7 +611,7 @@ static void who_may_write_but_not_read_learns_nothing_by_counting(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, test_db_setup, test_db_teardown)
     const struct CMUnitTest tests[] = {
         T(a_table_is_made_filled_and_read),
         T(rows_lie_at_the_published_keys_in_the_published_form),

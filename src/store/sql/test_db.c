@@ -55,6 +55,36 @@ void test_db_done(struct test_db *db)
     buf_done(&db->text);
 }
 
+int test_db_setup(void **state)
+{
+    struct test_db *db = calloc(1, sizeof *db);
+
+    test_db_init(db);
+    *state = db;
+    return 0;
+}
+
+int test_db_teardown(void **state)
+{
+    test_db_done(*state);
+    free(*state);
+    return 0;
+}
+
+void test_db_fill(struct test_db *db)
+{
+    char sql[256];
+
+    assert_command(db, TEST_DB_TABLE, "CREATE TABLE");
+    for (int m = 1; m <= 3; m++) {
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO rd VALUES (%d, 900, %d.5, 'a'), (%d, 1800, 2, NULL), "
+                 "(%d, 2700, -0.125, 'it''s'), (%d, 3600, NULL, '')",
+                 m, m, m, m, m);
+        assert_command(db, sql, "INSERT 0 4");
+    }
+}
+
 static err sink_columns(void *self, const struct table_column *columns, size_t count)
 {
     return answer_columns(&((struct test_db *)self)->answer, columns, count);

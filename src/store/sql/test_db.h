@@ -27,6 +27,15 @@ struct test_db {
 
 void test_db_init(struct test_db *db);
 void test_db_done(struct test_db *db);
+/* For cmocka: *state is a test_db. */
+int test_db_setup(void **state);
+int test_db_teardown(void **state);
+
+#define TEST_DB_TABLE \
+    "CREATE TABLE rd (m int8, ts int8, kwh numeric(12,3), note text, PRIMARY KEY (m, ts))"
+/* Makes it, with four readings of each of three meters. */
+void test_db_fill(struct test_db *db);
+
 /* A second service on the same store. */
 void test_db_share(struct test_db *db, struct test_db *first);
 
