@@ -330,5 +330,6 @@ void engine_close(struct engine *e)
     buf_done(&e->abandoned);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->objects_lock);
+    pthread_mutex_destroy(&e->snapshots_lock);
     mem_give(e);
 }

@@ -253,5 +253,4 @@ void engine_snapshots_done(struct engine *e)
             slot_free(e, &e->snapshots[i]);
         }
     }
-    pthread_mutex_destroy(&e->snapshots_lock);
 }

@@ -11,7 +11,7 @@
 
 #define SEGMENT_BYTES (4u << 20)
 
-uint64_t fixture_now_s = 1700000000;
+_Atomic uint64_t fixture_now_s = 1700000000;
 uint64_t fixture_disk_free_min;
 uint64_t fixture_object_grace_us = 1;
 uint64_t fixture_snapshot_idle_us;

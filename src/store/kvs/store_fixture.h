@@ -45,7 +45,7 @@ err space_unmake(struct store *s, const char *name);
 void committer_hold(struct store *s);
 void committer_release(struct store *s);
 
-extern uint64_t fixture_now_s; /* the engine's clock */
+extern _Atomic uint64_t fixture_now_s; /* the engine's clock */
 extern uint64_t fixture_disk_free_min;
 extern uint64_t fixture_object_grace_us;
 extern uint64_t fixture_snapshot_idle_us; /* 0 = a minute */
