@@ -460,11 +460,12 @@ static void request_work(struct committer *c, struct kv_request *r)
 static void group_fail(struct committer *c, struct kv_request *list, err why)
 {
     enum kv_status status = why.code == ERR_LIMIT ? KV_DISK : KV_UNKNOWN;
+    bool final = why.code != ERR_LIMIT && why.code != ERR_IO; /* else the engine tries again */
 
     for (struct kv_request *r = list; r != NULL; r = r->next) {
         r->status = status;
     }
-    if (status == KV_UNKNOWN && !c->has_failed) {
+    if (final && !c->has_failed) {
         c->has_failed = true;
         if (c->failed != NULL) {
             c->failed(c->arg, why);

@@ -2,6 +2,7 @@
 #include "store/kvs/engine.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -12,6 +13,11 @@
 #define DISK_LOOK_US US_PER_S
 #define OBJECT_GRACE_US (60 * US_PER_S)
 #define OBJECT_RETRIES 3
+#define RESUME_US US_PER_S
+#define RESUME_FAILURES_MAX 3 /* in a row, of a disk that does write */
+#define PROBE_BYTES (512u << 10)
+#define LOG_RESERVE_BYTES (2u << 20) /* for what RocksDB writes to the log on its own */
+#define ERROR_TEXT_BYTES 256
 
 rocksdb_t *engine_rocks(struct engine *e)
 {
@@ -42,6 +48,9 @@ bool engine_disk_has_room(struct engine *e)
 {
     uint64_t now_us = time_monotonic_us();
 
+    if (kvs_db_waits(e->db)) {
+        return false;
+    }
     if (now_us >= e->disk_look_us) {
         struct volume_figures info = { 0 };
         volume_info(e->volume, &info);
@@ -220,12 +229,73 @@ void engine_id_key(const char *prefix, const struct space *s, char out[16])
     out[10] = 0;
 }
 
-err engine_write_sync(struct engine *e, rocksdb_writebatch_t *batch)
+err engine_log_check(struct engine *e, uint64_t bytes)
 {
+    if (!volume_log_takes(e->volume, bytes + LOG_RESERVE_BYTES)) {
+        FAIL(ERR_LIMIT, "disk full: no room for the log");
+    }
+    return OK;
+}
+
+static err write_once(struct engine *e, rocksdb_writebatch_t *batch)
+{
+    const rocksdb_writeoptions_t *how = kvs_db_waits(e->db) ? e->sync_unless_stalled : e->sync;
     char *text = NULL;
 
-    rocksdb_write(e->rocks, e->sync, batch, &text);
+    rocksdb_write(e->rocks, how, batch, &text);
     return err_context(kvs_rocks_err(text), "commit");
+}
+
+/* Some octets of a table that never comes to be. */
+static err disk_probe(struct engine *e)
+{
+    static const uint8_t octets[PROBE_BYTES];
+    AUTO(volume_file_freep) struct volume_file *file = NULL;
+
+    TRY(volume_create(e->volume, "/probe", VOLUME_TABLE, &file));
+    return volume_append(file, BYTES_OF(octets));
+}
+
+/* Repeats the flush that failed in the background: RocksDB does not by itself (see sealed_fs.h), and
+ * takes no writes until then. Only where it may come off: 7.8 can wait for ever in an attempt that
+ * follows a failed one, for a flush that it has forgotten to start. */
+static err resume(struct engine *e)
+{
+    uint64_t now_us = time_monotonic_us();
+
+    if (now_us < e->resume_next_us) {
+        FAIL(ERR_AGAIN, "not yet");
+    }
+    e->resume_next_us = now_us + e->options.resume_us;
+    TRY(engine_log_check(e, 0));
+    TRY(disk_probe(e));
+    err result = kvs_db_resume(e->db);
+    e->resume_failures = result.code ? e->resume_failures + 1 : 0;
+    return result;
+}
+
+/* A table that failed in the background refuses all writing before anything is written, so the same
+ * batch may be written once more when that is over. */
+err engine_write_sync(struct engine *e, rocksdb_writebatch_t *batch)
+{
+    char why[ERROR_TEXT_BYTES];
+    size_t size;
+
+    (void)rocksdb_writebatch_data(batch, &size);
+    TRY(engine_log_check(e, size + size / 64));
+    err result = write_once(e, batch);
+    if (result.code != ERR_IO && (result.code != ERR_LIMIT || kvs_db_waits(e->db))) {
+        return result;
+    }
+    snprintf(why, sizeof why, "%s", err_text());
+    if (!resume(e).code) {
+        return write_once(e, batch);
+    }
+    if (e->resume_failures >= RESUME_FAILURES_MAX) {
+        FAIL(ERR_CLOSED, "%s, also after %u attempts", why, e->resume_failures);
+    }
+    err_set(__FILE__, __LINE__, "%s", why);
+    return result;
 }
 
 err engine_write(struct engine *e, rocksdb_writebatch_t *batch, uint64_t rev)
@@ -259,6 +329,9 @@ static void options_make(struct engine *e)
 {
     e->sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(e->sync, 1);
+    e->sync_unless_stalled = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(e->sync_unless_stalled, 1);
+    rocksdb_writeoptions_set_no_slowdown(e->sync_unless_stalled, 1);
     e->read = rocksdb_readoptions_create();
     e->read_cached = rocksdb_readoptions_create();
     rocksdb_readoptions_set_read_tier(e->read_cached, 1); /* block cache and memtables only */
@@ -298,6 +371,7 @@ err engine_open(struct volume *v, const struct engine_options *options, struct e
     if (e->options.object_grace_us == 0) {
         e->options.object_grace_us = OBJECT_GRACE_US;
     }
+    e->options.resume_us = options->resume_us > 0 ? options->resume_us : RESUME_US;
     e->abandoned.max = (size_t)ENGINE_OBJECTS_MAX * (8 + OBJECT_ID_BYTES);
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->objects_lock, NULL);
@@ -325,6 +399,7 @@ void engine_close(struct engine *e)
     engine_spaces_free(e->spaces);
     engine_spaces_free(e->dropped);
     rocksdb_writeoptions_destroy(e->sync);
+    rocksdb_writeoptions_destroy(e->sync_unless_stalled);
     rocksdb_readoptions_destroy(e->read);
     rocksdb_readoptions_destroy(e->read_cached);
     buf_done(&e->abandoned);

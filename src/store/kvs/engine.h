@@ -42,6 +42,7 @@ struct engine_options {
     uint64_t disk_free_min_bytes; /* below it puts are refused; 0 = none */
     uint64_t object_grace_us;     /* how long a replaced object may still be read; 0 = 60 s */
     uint64_t snapshot_idle_us;    /* how long a snapshot is kept unused; 0 = 60 s */
+    uint64_t resume_us;           /* between attempts to write again after a failure; 0 = 1 s */
     uint64_t (*utc_s)(void);      /* NULL = the system's */
 };
 
@@ -87,7 +88,10 @@ void engine_reap(struct engine *e);
 /* --- writing, by the committer --- */
 
 /* Adds the new rev and changed usages to `batch`, writes it with sync, and makes rev visible.
- * The text of RocksDB is in the error: ERR_LIMIT disk full, ERR_CLOSED, ERR_IO outcome unknown. */
+ *
+ * The text of RocksDB is in the error. ERR_LIMIT: the disk is full, nothing was written. ERR_IO: the
+ * disk fails, this or a table before it. Either way a later call tries to go on where that stopped.
+ * ERR_CLOSED: no writing any more until the volume is opened again. */
 err engine_write(struct engine *e, rocksdb_writebatch_t *batch, uint64_t rev) MUST_USE;
 /* Marks that the quota figures of this space are to go into the next batch. */
 void engine_usage_changed(struct engine *e, struct space *s);

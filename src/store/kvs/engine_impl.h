@@ -30,7 +30,7 @@ struct engine {
     struct kvs_db *db;
     rocksdb_t *rocks;
     rocksdb_column_family_handle_t *meta, *objects;
-    rocksdb_writeoptions_t *sync;
+    rocksdb_writeoptions_t *sync, *sync_unless_stalled;
     rocksdb_readoptions_t *read, *read_cached;
     struct engine_options options;
     _Atomic uint64_t rev;
@@ -51,6 +51,8 @@ struct engine {
 
     uint64_t disk_look_us; /* the committer's */
     bool disk_has_room;
+    uint64_t resume_next_us; /* the committer's, too */
+    unsigned resume_failures; /* in a row */
 };
 
 /* --- engine.c --- */
@@ -63,6 +65,9 @@ void engine_batch_put(rocksdb_writebatch_t *batch, rocksdb_column_family_handle_
 /* "u/0000beef": what is kept for a space under its id. */
 void engine_id_key(const char *prefix, const struct space *s, char out[16]);
 err engine_write_sync(struct engine *e, rocksdb_writebatch_t *batch) MUST_USE;
+/* ERR_LIMIT: the disk is full, and so is the log. To be asked before whatever RocksDB writes to it:
+ * a commit without room would end all writing. */
+err engine_log_check(struct engine *e, uint64_t bytes) MUST_USE;
 
 /* --- engine_snapshot.c --- */
 

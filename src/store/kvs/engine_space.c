@@ -9,6 +9,7 @@
 #include "store/kvs/engine_impl.h"
 
 #define TTL_COMPACTION_S 86400 /* an expired value leaves the disk about a day later */
+#define FAMILY_LOG_BYTES (1u << 20) /* RocksDB writes its options anew */
 #define NAME_CHARS 15          /* s, 8 hex, ".0.", three letters */
 
 enum space_flag { SPACE_SERIES = 1, SPACE_COMPRESS = 2 };
@@ -291,6 +292,7 @@ err engine_space_create(struct engine *e, struct bytes name, const struct space_
     if (e->space_count >= SPACES_MAX) {
         FAIL(ERR_LIMIT, "%d spaces, and no more: delete one", SPACES_MAX);
     }
+    TRY(engine_log_check(e, FAMILY_LOG_BYTES));
     TRY(space_take(name, &s));
     s->id = ++e->space_id;
     s->settings = *settings;
@@ -428,7 +430,7 @@ void engine_reap(struct engine *e)
 
     while (*at != NULL) {
         struct space *s = *at;
-        if (atomic_load(&s->refs) > 0) {
+        if (atomic_load(&s->refs) > 0 || engine_log_check(e, FAMILY_LOG_BYTES).code) {
             at = &s->next;
             continue;
         }

@@ -173,7 +173,7 @@ void space_get_handle(void *arg, struct http_exchange *x)
 
 /* --- making, changing, deleting --- */
 
-static enum kv_status admin_status(err e)
+static enum kv_status admin_status(struct engine *engine, err e)
 {
     switch (e.code) {
     case ERR_NONE:
@@ -181,7 +181,7 @@ static enum kv_status admin_status(err e)
     case ERR_CONFLICT:
         return KV_EXISTS;
     case ERR_LIMIT:
-        return KV_TOO_MANY;
+        return engine_space_count(engine) >= SPACES_MAX ? KV_TOO_MANY : KV_DISK;
     default:
         return KV_UNKNOWN;
     }
@@ -194,13 +194,13 @@ static void run_put(struct engine *e, struct kv_request *r)
 
     if (s == NULL) {
         r->rev = 1;
-        r->status = admin_status(engine_space_create(e, r->name, &r->settings));
+        r->status = admin_status(e, engine_space_create(e, r->name, &r->settings));
         return;
     }
     if (r->op.expect == KVS_ABSENT) {
         r->status = KV_PRECONDITION;
     } else {
-        r->status = admin_status(engine_space_change(e, s, &r->settings));
+        r->status = admin_status(e, engine_space_change(e, s, &r->settings));
     }
     space_release(s);
 }
@@ -213,7 +213,7 @@ static void run_delete(struct engine *e, struct kv_request *r)
         r->status = KV_NO_SPACE;
         return;
     }
-    r->status = admin_status(engine_space_drop(e, s));
+    r->status = admin_status(e, engine_space_drop(e, s));
     space_release(s);
 }
 

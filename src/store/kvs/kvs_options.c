@@ -29,6 +29,7 @@ struct family {
 struct kvs_db {
     struct volume *volume;
     struct kvs_db_config config;
+    struct sealed_fs_room room;
     rocksdb_env_t *env;
     rocksdb_cache_t *cache;
     rocksdb_t *db;
@@ -47,6 +48,7 @@ err kvs_rocks_err(char *text)
         { "NotFound", ERR_MISSING },
         { "Invalid argument", ERR_CONFLICT },
         { "IO error: IO fenced", ERR_CLOSED },
+        { "Result incomplete: Write stall", ERR_LIMIT }, /* see kvs_db_waits */
     };
     enum err_code code = ERR_IO;
 
@@ -369,7 +371,7 @@ static err open_steps(struct kvs_db *d)
 {
     rocksdb_options_t *o = NULL;
 
-    TRY(sealed_fs_env(d->volume, d->config.warn, d->config.warn_arg, &d->env));
+    TRY(sealed_fs_env(d->volume, &d->room, d->config.warn, d->config.warn_arg, &d->env));
     d->cache = rocksdb_cache_create_lru(d->config.block_cache_bytes);
     o = rocksdb_options_create();
     database_options(d, o);
@@ -401,6 +403,7 @@ err kvs_db_open(struct volume *v, const struct kvs_db_config *config, struct kvs
     d->config.wal_bytes = config->wal_bytes > 0 ? config->wal_bytes : WAL_BYTES_MAX;
     d->config.job_count = config->job_count > 0 ? config->job_count : 2;
     TRY(open_steps(d));
+    sealed_fs_patient(&d->room, true);
     *out = TAKE(d);
     return OK;
 }
@@ -417,6 +420,7 @@ void kvs_db_close(struct kvs_db *d)
             d->families[i]->handle = NULL;
         }
     }
+    sealed_fs_patient(&d->room, false); /* nobody waits for room any more */
     if (d->db != NULL) {
         rocksdb_close(d->db);
     }
@@ -439,6 +443,11 @@ void kvs_db_closep(struct kvs_db **d)
 rocksdb_t *kvs_db_rocks(struct kvs_db *d)
 {
     return d->db;
+}
+
+bool kvs_db_waits(const struct kvs_db *d)
+{
+    return sealed_fs_waits(&d->room);
 }
 
 err kvs_db_resume(struct kvs_db *d)

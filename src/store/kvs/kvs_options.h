@@ -51,9 +51,12 @@ void kvs_db_close(struct kvs_db *d); /* flushes nothing: the log has it */
 void kvs_db_closep(struct kvs_db **d);
 
 rocksdb_t *kvs_db_rocks(struct kvs_db *d);
-/* After a write was refused with ERR_LIMIT (disk full) or ERR_IO: tries again what failed in the
- * background, e.g. once a second. OK: writes go on. Never after ERR_CLOSED: then close and open
- * again. */
+/* True while a flush waits for room on a full disk; it goes on by itself, and so does writing. Until
+ * then a write with "no slowdown" is refused with ERR_LIMIT, and any other may block. */
+bool kvs_db_waits(const struct kvs_db *d);
+/* After a write was refused with ERR_IO, or with ERR_LIMIT while nothing waits: tries again what
+ * failed in the background, e.g. once a second. OK: writes go on. Never after ERR_CLOSED: then close
+ * and open again. */
 err kvs_db_resume(struct kvs_db *d) MUST_USE;
 /* NULL when there is none. Valid until dropped or closed. Any thread. */
 rocksdb_column_family_handle_t *kvs_db_family(struct kvs_db *d, const char *name);

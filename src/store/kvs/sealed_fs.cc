@@ -8,6 +8,8 @@
 #include <rocksdb/options.h>
 #include <rocksdb/version.h>
 
+#include <unistd.h>
+
 #include <cassert>
 #include <cstring>
 #include <memory>
@@ -15,6 +17,7 @@
 #include <vector>
 
 extern "C" {
+#include "lib/base/clock.h"
 #include "store/kvs/sealed_fs.h"
 }
 #undef OK /* ours of err.h; Status has one, too */
@@ -43,6 +46,8 @@ struct rocksdb_t {
 namespace {
 
 const err none = { ERR_NONE };
+const useconds_t room_poll_us = 50000;
+const uint64_t room_recent_us = 200000; /* an attempt in between takes its time, too */
 
 bool EndsIn(const std::string &name, const char *end)
 {
@@ -167,13 +172,39 @@ private:
     struct volume_reader *reader_;
 };
 
+bool RoomAwaited(void *arg)
+{
+    auto room = static_cast<struct sealed_fs_room *>(arg);
+
+    __atomic_store_n(&room->waited_us, time_monotonic_us() + room_poll_us, __ATOMIC_RELEASE);
+    usleep(room_poll_us);
+    return __atomic_load_n(&room->patient, __ATOMIC_ACQUIRE);
+}
+
 class SealedWritableFile : public FSWritableFile {
 public:
-    SealedWritableFile(struct volume_file *file, bool table) : file_(file), table_(table) {}
+    SealedWritableFile(struct volume_file *file, bool table, struct sealed_fs_room *room)
+        : file_(file), table_(table), room_(room)
+    {
+    }
     ~SealedWritableFile() override { volume_file_free(file_); }
+    /* Compactions write with low priority, flushes never do; which of them it is that writes while
+     * writing is slowed down anyway, the priority does not tell. */
+    void SetIOPriority(Env::IOPriority priority) override
+    {
+        FSWritableFile::SetIOPriority(priority);
+        if (table_ && priority != Env::IO_LOW) {
+            volume_file_wait(file_, RoomAwaited, room_);
+        }
+    }
     using FSWritableFile::Append;
     IOStatus Append(const Slice &data, const IOOptions &, IODebugContext *) override
     {
+        if (table_ && io_priority_ == Env::IO_LOW && sealed_fs_waits(room_)) {
+            IOStatus s = IOStatus::IOError("disk full: a flush comes first");
+            s.SetRetryable(true);
+            return s;
+        }
         return Guarded([&] { return FromErr(volume_append(file_, BytesOf(data)), table_); });
     }
     IOStatus Close(const IOOptions &, IODebugContext *) override { return IOStatus::OK(); }
@@ -190,6 +221,7 @@ public:
 private:
     struct volume_file *file_;
     const bool table_;
+    struct sealed_fs_room *room_;
 };
 
 class SealedDirectory : public FSDirectory {
@@ -236,8 +268,9 @@ void NameAdded(void *arg, const char *name, bool)
 
 class SealedFileSystem : public FileSystem {
 public:
-    SealedFileSystem(struct volume *v, sealed_fs_warn_fn warn, void *arg)
-        : v_(v), warn_(warn), arg_(arg)
+    SealedFileSystem(struct volume *v, struct sealed_fs_room *room, sealed_fs_warn_fn warn,
+                     void *arg)
+        : v_(v), room_(room), warn_(warn), arg_(arg)
     {
     }
     const char *Name() const override { return "SealedFileSystem"; }
@@ -275,7 +308,7 @@ public:
             struct volume_file *file = nullptr;
             err e = volume_create(v_, name.c_str(), table ? VOLUME_TABLE : VOLUME_INLINE, &file);
             if (!e.code) {
-                out->reset(new SealedWritableFile(file, table));
+                out->reset(new SealedWritableFile(file, table, room_));
             }
             return FromErr(e, table);
         });
@@ -410,6 +443,7 @@ public:
 
 private:
     struct volume *v_;
+    struct sealed_fs_room *room_;
     sealed_fs_warn_fn warn_;
     void *arg_;
     bool locked_ = false;
@@ -440,12 +474,25 @@ err sealed_fs_guard(void)
     return none;
 }
 
-err sealed_fs_env(struct volume *v, sealed_fs_warn_fn warn, void *arg, rocksdb_env_t **out)
+void sealed_fs_patient(struct sealed_fs_room *room, bool patient)
+{
+    __atomic_store_n(&room->patient, patient, __ATOMIC_RELEASE);
+}
+
+bool sealed_fs_waits(const struct sealed_fs_room *room)
+{
+    uint64_t waited_us = __atomic_load_n(&room->waited_us, __ATOMIC_ACQUIRE);
+
+    return waited_us > 0 && time_monotonic_us() < waited_us + room_recent_us;
+}
+
+err sealed_fs_env(struct volume *v, struct sealed_fs_room *room, sealed_fs_warn_fn warn, void *arg,
+                  rocksdb_env_t **out)
 {
     TRY(sealed_fs_guard());
     try {
         std::unique_ptr<rocksdb_env_t> env(new rocksdb_env_t{ nullptr, false });
-        env->rep = NewCompositeEnv(std::make_shared<SealedFileSystem>(v, warn, arg)).release();
+        env->rep = NewCompositeEnv(std::make_shared<SealedFileSystem>(v, room, warn, arg)).release();
         *out = env.release();
         return none;
     } catch (...) {

@@ -17,9 +17,19 @@ typedef void (*sealed_fs_warn_fn)(void *arg, int level, const char *format);
 /* ERR_CONFLICT: the library that runs is not the one this was built for. */
 err sealed_fs_guard(void) MUST_USE;
 
-/* An environment whose files are in `v`, which it borrows until it is freed. */
-err sealed_fs_env(struct volume *v, sealed_fs_warn_fn warn, void *arg, rocksdb_env_t **out)
-    MUST_USE;
+/* On a full disk a flush waits for room instead of failing, because RocksDB does not come back by
+ * itself from a failed one. A compaction fails: it is tried again anyway, and gives back what it has
+ * written. Zeroed at first; any thread. */
+struct sealed_fs_room {
+    bool patient;       /* from the end of opening to the beginning of closing */
+    uint64_t waited_us; /* when some file had to wait last */
+};
+void sealed_fs_patient(struct sealed_fs_room *room, bool patient);
+bool sealed_fs_waits(const struct sealed_fs_room *room);
+
+/* An environment whose files are in `v`; both are borrowed until it is freed. */
+err sealed_fs_env(struct volume *v, struct sealed_fs_room *room, sealed_fs_warn_fn warn, void *arg,
+                  rocksdb_env_t **out) MUST_USE;
 void sealed_fs_env_free(rocksdb_env_t *env);
 
 /* Tables of a family with these options go to the directory `path`. */

@@ -15,11 +15,21 @@ _Atomic uint64_t fixture_now_s = 1700000000;
 uint64_t fixture_disk_free_min;
 uint64_t fixture_object_grace_us = 1;
 uint64_t fixture_snapshot_idle_us;
+const struct volume_io *fixture_io;
+size_t fixture_memtable_bytes;
+unsigned fixture_failures;
 
 struct call {
     struct kv_request request; /* first */
     sem_t answered;
 };
+
+static void on_failed(void *arg, err why)
+{
+    (void)arg;
+    (void)why;
+    fixture_failures++;
+}
 
 static struct engine *call_engine; /* of the newest store */
 
@@ -33,17 +43,22 @@ void store_open(struct store *s)
     const struct engine_options options = { .utc_s = fixture_utc_s,
                                             .disk_free_min_bytes = fixture_disk_free_min,
                                             .object_grace_us = fixture_object_grace_us,
-                                            .snapshot_idle_us = fixture_snapshot_idle_us };
+                                            .snapshot_idle_us = fixture_snapshot_idle_us,
+                                            .db.memtable_bytes = fixture_memtable_bytes,
+                                            .resume_us = 1 };
 
     const struct volume_dir_config dir = { .path = s->dir, .segment_bytes = SEGMENT_BYTES };
     struct volume_config volume = fixture_config();
 
     volume.segment_bytes = SEGMENT_BYTES;
-    assert_ok(volume_dir_open(&dir, &s->node));
-    assert_ok(volume_open(&volume, volume_dir_io(s->node), &s->volume));
+    if (fixture_io == NULL) {
+        assert_ok(volume_dir_open(&dir, &s->node));
+    }
+    const struct volume_io *io = fixture_io != NULL ? fixture_io : volume_dir_io(s->node);
+    assert_ok(volume_open(&volume, io, &s->volume));
     assert_ok(engine_open(s->volume, &options, &s->engine));
     call_engine = s->engine;
-    assert_ok(committer_start(s->engine, NULL, NULL, &s->committer));
+    assert_ok(committer_start(s->engine, on_failed, NULL, &s->committer));
     assert_ok(readers_start(s->engine, 2, &s->readers));
 }
 

@@ -49,3 +49,6 @@ extern _Atomic uint64_t fixture_now_s; /* the engine's clock */
 extern uint64_t fixture_disk_free_min;
 extern uint64_t fixture_object_grace_us;
 extern uint64_t fixture_snapshot_idle_us; /* 0 = a minute */
+extern size_t fixture_memtable_bytes;       /* 0: as the engine has it */
+extern const struct volume_io *fixture_io;  /* NULL: a directory of its own */
+extern unsigned fixture_failures;           /* how often a committer said that writing is over */

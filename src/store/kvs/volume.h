@@ -78,6 +78,10 @@ err volume_sync(struct volume_file *file) MUST_USE;
 /* TABLE, OBJECT: the octets are durable, the file is read-only and may be opened; its name becomes
  * durable with the next commit. */
 err volume_seal(struct volume_file *file) MUST_USE;
+/* TABLE, OBJECT: where the disk is full, `wait` tells whether to try again (it may sleep first); a
+ * false makes that ERR_LIMIT, as it is without one. Before the first append. */
+typedef bool (*volume_wait_fn)(void *arg);
+void volume_file_wait(struct volume_file *file, volume_wait_fn wait, void *arg);
 uint64_t volume_file_size(const struct volume_file *file);
 void volume_file_free(struct volume_file *file); /* an unsealed TABLE or OBJECT is dropped */
 void volume_file_freep(struct volume_file **file);
@@ -88,6 +92,9 @@ err volume_delete(struct volume *v, const char *path) MUST_USE;
 
 /* Makes every queued edit durable. */
 err volume_commit(struct volume *v) MUST_USE;
+/* False: the log may be unable to take so many octets, the disk being full. A commit that finds no
+ * room ends all writing until the volume is opened again, so ask before. */
+bool volume_log_takes(struct volume *v, uint64_t bytes);
 /* Writes the whole state as a sealed file and gives old log segments back. Done by itself, too. */
 err volume_checkpoint(struct volume *v) MUST_USE;
 

@@ -22,6 +22,8 @@ struct sealer {
     void *object;        /* NULL until the first octets leave */
     char name[KVS_NAME_BYTES];
     bool broken;
+    volume_wait_fn wait; /* or NULL */
+    void *wait_arg;
     size_t plain_len;
     size_t sealed_len;
     uint8_t plain[KVS_BLOCK_PLAIN];
@@ -87,14 +89,31 @@ uint64_t volume_sealer_size(const struct sealer *s)
     return s->entry.length;
 }
 
-static err sealer_flush(struct sealer *s)
+void volume_sealer_wait(struct sealer *s, volume_wait_fn wait, void *arg)
+{
+    s->wait = wait;
+    s->wait_arg = arg;
+}
+
+static err sealed_write(struct sealer *s)
 {
     const struct volume_io *io = s->v->io;
 
     if (s->object == NULL) {
         TRY(io->object_create(io->self, s->name, &s->object));
     }
-    TRY(io->object_append(io->self, s->object, (struct bytes){ s->sealed, s->sealed_len }));
+    return io->object_append(io->self, s->object, (struct bytes){ s->sealed, s->sealed_len });
+}
+
+/* The same octets again at the same place: nothing is sealed twice. */
+static err sealer_flush(struct sealer *s)
+{
+    err e = sealed_write(s);
+
+    while (e.code == ERR_LIMIT && s->wait != NULL && s->wait(s->wait_arg)) {
+        e = sealed_write(s);
+    }
+    TRY(e);
     s->sealed_len = 0;
     return OK;
 }

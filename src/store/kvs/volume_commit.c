@@ -50,8 +50,25 @@ void volume_follow(struct volume *v)
     for (uint32_t i = 0; i < v->log.count; i++) {
         v->log_bytes_shown += v->log.segments[i]->bytes;
     }
+    if (v->log.count > 0) {
+        v->log_rest_shown = v->log.size - v->log.segments[v->log.count - 1]->bytes;
+    }
     v->leading = false;
     pthread_cond_broadcast(&v->turn);
+}
+
+bool volume_log_takes(struct volume *v, uint64_t bytes)
+{
+    const struct volume_io *io = v->io;
+    uint64_t size = v->config.segment_bytes, disk_free;
+
+    pthread_mutex_lock(&v->lock);
+    bool fits = bytes <= v->log_rest_shown;
+    pthread_mutex_unlock(&v->lock);
+    if (fits || (io->segments_ready != NULL && bytes < size && io->segments_ready(io->self, size) > 0)) {
+        return true;
+    }
+    return io->space(io->self, &disk_free).code || disk_free >= size + bytes;
 }
 
 /* Octets of the file that no frame has yet. */

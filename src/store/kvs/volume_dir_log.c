@@ -303,6 +303,16 @@ static err segment_list(void *self, volume_segment_fn fn, void *arg)
     return volume_dir_each(d->fd, "log", segment_walked, &w);
 }
 
+static unsigned segments_ready(void *self, uint64_t size)
+{
+    struct volume_dir *d = self;
+
+    pthread_mutex_lock(&d->lock);
+    unsigned ready = size == d->segment_bytes ? d->ready : 0;
+    pthread_mutex_unlock(&d->lock);
+    return ready;
+}
+
 /* --- opening ------------------------------------------------------------------------------- */
 
 /* What an earlier process prepared is taken over; what does not fit any more goes. */
@@ -333,6 +343,7 @@ err volume_dir_log_open(struct volume_dir *d, const struct volume_dir_config *co
     d->io.segment_delete = segment_delete;
     d->io.segment_quarantine = segment_quarantine;
     d->io.segment_list = segment_list;
+    d->io.segments_ready = segments_ready;
     d->segment_bytes = config->segment_bytes;
     d->pool_count = config->segment_bytes > 0 ? config->pool_count : 0;
     pthread_mutex_init(&d->lock, NULL);

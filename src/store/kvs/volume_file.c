@@ -196,6 +196,12 @@ err volume_sync(struct volume_file *file)
     return file->sealer != NULL ? volume_seal(file) : volume_wait_commit(file->v, file->inode);
 }
 
+void volume_file_wait(struct volume_file *file, volume_wait_fn wait, void *arg)
+{
+    assert(file->sealer != NULL);
+    volume_sealer_wait(file->sealer, wait, arg);
+}
+
 uint64_t volume_file_size(const struct volume_file *file)
 {
     if (file->sealer != NULL) {

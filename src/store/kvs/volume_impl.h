@@ -151,6 +151,7 @@ struct volume {
     uint64_t anchor_failures;
     uint64_t frames; /* since the open */
     uint64_t seq_shown, log_bytes_shown; /* for volume_info, under the lock */
+    uint64_t log_rest_shown;             /* of the newest segment */
     uint32_t segments_shown;
 
     pthread_mutex_t scratch_lock;
@@ -202,6 +203,7 @@ err volume_file_key(struct volume *v, const struct kvs_file_entry *e, struct key
 struct sealer;
 err volume_sealer_new(struct volume *v, enum volume_kind kind, uint32_t space,
                       struct sealer **out) MUST_USE;
+void volume_sealer_wait(struct sealer *s, volume_wait_fn wait, void *arg);
 err volume_sealer_append(struct sealer *s, struct bytes data) MUST_USE;
 err volume_sealer_finish(struct sealer *s, struct kvs_file_entry *out) MUST_USE; /* durable */
 uint64_t volume_sealer_size(const struct sealer *s);

@@ -28,6 +28,7 @@ struct volume_io {
 
     /* An object in the making: appended to, then sealed: durable under its name, immutable. */
     err (*object_create)(void *self, const char *name, void **out);
+    /* After ERR_LIMIT it may be repeated, and writes at the same place. */
     err (*object_append)(void *self, void *object, struct bytes data);
     err (*object_seal)(void *self, void *object); /* durable on return; frees on success */
     void (*object_drop)(void *self, void *object); /* gives up an unsealed one */
@@ -51,6 +52,8 @@ struct volume_io {
     err (*segment_delete)(void *self, const uint8_t id[16]); /* closed before; absent is fine */
     err (*segment_quarantine)(void *self, const uint8_t id[16]);
     err (*segment_list)(void *self, volume_segment_fn fn, void *arg);
+    /* How many segments of `size` octets can be had without new room on the disk; NULL: none. */
+    unsigned (*segments_ready)(void *self, uint64_t size);
 
     /* Two slots. An absent root reads as zeros and *out_present = false. */
     err (*root_get)(void *self, uint8_t out[2 * VOLUME_ROOT_SLOT_BYTES], bool *out_present);

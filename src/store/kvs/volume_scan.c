@@ -279,10 +279,15 @@ static err link_check(const struct kvs_segment_ref *before, const struct kvs_seg
 static err older_read(struct scan *c, const struct kvs_head *h, const struct kvs_segment_ref *last)
 {
     const struct kvs_segment_ref *before = NULL;
+    uint64_t live = c->v->root.segments_live;
 
+    if (h->count < KVS_SEGMENTS_MAX && live >> h->count != 0) {
+        FAIL(ERR_CORRUPT, "root: it counts segments that the newest one does not list; it may be "
+             "of a program with another layout");
+    }
     for (uint32_t i = 0; i < h->count; i++) {
         const struct kvs_segment_ref *ref = &h->segments[i];
-        if ((c->v->root.segments_live >> i & 1) == 0) {
+        if ((live >> i & 1) == 0) {
             continue; /* given back since this head was written */
         }
         TRY(link_check(before, ref));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a hostile owner of the storage can do: each change is refused when the volume is opened or
  * the file is read, or it changes nothing; never are other octets given out than were written. */
+#include "lib/wire/kvs_layout.h"
 #include "store/kvs/volume_fixture.h"
 #include "store/kvs/volume_mem.h"
 
@@ -451,6 +452,40 @@ static void another_root_key_opens_nothing(void **state)
     volume_mem_free(mem);
 }
 
+/* A root under the right key that does not fit the log: not an attack, but another program. */
+static void a_root_that_counts_unlisted_segments_is_refused(void **state)
+{
+    const struct volume_config c = config();
+    struct volume_mem *mem = stored(false);
+    AUTO(aead_freep) struct aead *a = NULL;
+    AUTO(buf_done) struct buf raw = { .max = VOLUME_ROOT_SLOT_BYTES };
+    size_t i = 0, size;
+    struct kvs_root r = { 0 };
+    struct volume *v;
+
+    (void)state;
+    while (strcmp(volume_mem_name(mem, i), "root") != 0) {
+        i++;
+    }
+    uint8_t *slots = volume_mem_octets(mem, i, &size);
+    assert_ok(aead_new(&a));
+    for (size_t slot = 0; slot < 2; slot++) {
+        struct kvs_root other;
+        const struct bytes place = { slots + slot * VOLUME_ROOT_SLOT_BYTES,
+                                     VOLUME_ROOT_SLOT_BYTES };
+        if (!kvs_root_open(a, &c.root_key, place, &other).code && other.writes > r.writes) {
+            r = other;
+        }
+    }
+    r.writes++;
+    r.segments_live = UINT64_C(1) << 40;
+    assert_ok(kvs_root_seal(a, &c.root_key, &r, &raw));
+    memcpy(slots + (r.writes & 1) * VOLUME_ROOT_SLOT_BYTES, raw.ptr, raw.len);
+    assert_err(volume_open(&c, volume_mem_io(mem), &v), ERR_CORRUPT);
+    assert_non_null(strstr(err_text(), "another layout"));
+    volume_mem_free(mem);
+}
+
 static void no_name_or_content_is_in_clear(void **state)
 {
     struct volume_mem *mem = stored(true);
@@ -483,6 +518,7 @@ int main(void)
         cmocka_unit_test(another_history_is_refused),
         cmocka_unit_test(a_cut_tail_after_a_crash_is_refused_where_there_is_an_anchor),
         cmocka_unit_test(another_root_key_opens_nothing),
+        cmocka_unit_test(a_root_that_counts_unlisted_segments_is_refused),
         cmocka_unit_test(no_name_or_content_is_in_clear),
     };
 
