@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "lib/base/mem.h"
 #include "lib/net/stream_uv.h"
 
@@ -130,12 +132,26 @@ static err orderly(void)
     FAIL(ERR_CLOSED, "closed");
 }
 
+void stream_shaking(struct stream *s, bool on)
+{
+    if (s->shaking == on) {
+        return;
+    }
+    s->shaking = on;
+    if (on) {
+        DL_APPEND2(s->listener->shaking, s, shaking_prev, shaking_next);
+    } else {
+        DL_DELETE2(s->listener->shaking, s, shaking_prev, shaking_next);
+    }
+}
+
 /* The only way a stream ends. */
 static void stream_finish(struct stream *s)
 {
     if (s->state == STREAM_DEAD) {
         return;
     }
+    stream_shaking(s, false);
     stream_dial_cancel(s);
     loop_timer_cancel(&s->timer);
     stream_move(s, STREAM_DEAD);
@@ -325,6 +341,7 @@ void stream_opened(struct stream *s)
 {
     char peer[TLS_ROLE_BYTES_MAX + 1] = "";
 
+    stream_shaking(s, false);
     if (s->listener != NULL && s->listener->closed) {
         stream_abort(s); /* whoever listened is perhaps gone */
         return;

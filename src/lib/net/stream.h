@@ -31,7 +31,9 @@ struct stream_options {
     /* Accepted common names, NULL-terminated, borrowed for ever; NULL = any of our CA. */
     const char *const *peer_roles;
     bool peer_optional;            /* listener: a peer without certificate is welcome (API keys) */
-    size_t count_max;              /* listener: connections at once; more are closed; 0 = 65,536 */
+    /* Listener: connections at once; 0 = 65,536. One more closes the oldest that is still in its TLS
+     * handshake, or is closed itself. */
+    size_t count_max;
     uint64_t handshake_us;         /* 0 = 10 s */
     uint64_t idle_us;              /* no octets either way for this long: close; 0 = never */
 };

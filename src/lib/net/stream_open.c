@@ -88,6 +88,18 @@ static void on_loop_free(struct loop_child *c)
     stop_listening(listener);
 }
 
+/* Whoever can connect can begin a handshake and go no further: such connections must not keep out
+ * those that can prove who they are. The oldest gives way. */
+static bool make_room(struct stream_listener *listener)
+{
+    if (listener->shaking == NULL) {
+        return false;
+    }
+    err_set(__FILE__, __LINE__, "too many connections: the oldest handshake gives way");
+    stream_fail(listener->shaking, (err){ ERR_CLOSED });
+    return true;
+}
+
 static void accept_one(struct stream_listener *listener)
 {
     struct stream *s;
@@ -105,9 +117,10 @@ static void accept_one(struct stream_listener *listener)
     int rc = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&s->tcp);
     if (rc != 0) {
         stream_fail(s, loop_uv_error(rc, "accepting"));
-    } else if (listener->count > max) {
+    } else if (listener->count > max && !make_room(listener)) {
         stream_abort(s);
     } else {
+        stream_shaking(s, listener->options.tls != NULL);
         stream_begin(s, TLS_SERVER);
     }
 }

@@ -27,6 +27,8 @@ struct stream {
     void *arg;
     struct stream_options options;
     struct stream_listener *listener; /* NULL when connected by us */
+    bool shaking;                     /* in the listener's list: its peer has proved nothing yet */
+    struct stream *shaking_prev, *shaking_next;
     struct stream_dial *dial;         /* while dialing */
     struct tls_conn tls;
     enum stream_state state;
@@ -58,6 +60,7 @@ struct stream_listener {
     void *arg;
     struct stream_options options;
     struct loop_timer retry;
+    struct stream *shaking; /* handshakes under way, the oldest first */
     size_t count;
     size_t users; /* streams, the socket handle, the owner */
     uint64_t refused;
@@ -71,6 +74,7 @@ void stream_move(struct stream *s, enum stream_state to);
 /* After the TCP connection stands: the handshake, or open at once. */
 void stream_begin(struct stream *s, enum tls_end end);
 void stream_opened(struct stream *s);
+void stream_shaking(struct stream *s, bool on);
 void stream_fail(struct stream *s, err e); /* ends now, because of e and its text */
 void stream_end_with(struct stream *s, err e); /* sends what is queued, then ends because of e */
 void stream_closing_step(struct stream *s);
