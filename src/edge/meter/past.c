@@ -67,18 +67,6 @@ err past_set(struct past_table *t, const struct past_entry *e)
     return OK;
 }
 
-static struct bytes take_field(struct bytes *in)
-{
-    const uint8_t *blank = in->len > 0 ? memchr(in->ptr, ' ', in->len) : NULL;
-    size_t n = blank != NULL ? (size_t)(blank - in->ptr) : in->len;
-    struct bytes field = { in->ptr, n };
-
-    n += blank != NULL;
-    in->ptr += n;
-    in->len -= n;
-    return field;
-}
-
 /* Blank-separated: id in hex, seed, sequence, end, three registers, hash in hex. */
 static err parse_line(struct bytes line, struct past_entry *out)
 {
@@ -88,9 +76,9 @@ static err parse_line(struct bytes line, struct past_entry *out)
     uint64_t meter;
     struct digest hash;
 
-    TRY(meter_id_parse(take_field(&line), &meter));
+    TRY(meter_id_parse(bytes_cut(&line, ' '), &meter));
     for (size_t i = 0; i < NUMBERS; i++) {
-        TRY(decimal_parse(take_field(&line), largest[i], &n[i]));
+        TRY(decimal_parse(bytes_cut(&line, ' '), largest[i], &n[i]));
     }
     TRY(hex_decode(line, hash.octets, DIGEST_BYTES));
     *out = (struct past_entry){ .meter = meter,
@@ -105,19 +93,9 @@ static err parse_line(struct bytes line, struct past_entry *out)
 static err parse_all(struct bytes text, const char *path, struct past_table *t)
 {
     for (size_t number = 1; text.len > 0; number++) {
-        const uint8_t *end = memchr(text.ptr, '\n', text.len);
-        size_t n = end != NULL ? (size_t)(end - text.ptr) : text.len;
         struct past_entry entry;
-        err e = parse_line((struct bytes){ text.ptr, n }, &entry);
-        if (!e.code) {
-            e = past_set(t, &entry);
-        }
-        if (e.code) {
-            return err_context(e, "%s, line %zu", path, number);
-        }
-        n += end != NULL;
-        text.ptr += n;
-        text.len -= n;
+        TRY(err_context(parse_line(bytes_cut(&text, '\n'), &entry), "%s, line %zu", path, number));
+        TRY(err_context(past_set(t, &entry), "%s, line %zu", path, number));
     }
     return OK;
 }

@@ -29,20 +29,6 @@ static char *column_slot(struct series_columns *c, size_t i)
     return slots[i];
 }
 
-static err take_part(struct bytes *in, char separator, struct bytes *out)
-{
-    size_t n = 0;
-
-    while (n < in->len && in->ptr[n] != (uint8_t)separator) {
-        n++;
-    }
-    *out = (struct bytes){ in->ptr, n };
-    n += n < in->len;
-    in->ptr += n;
-    in->len -= n;
-    return OK;
-}
-
 static err set_column(struct series_columns *c, struct bytes role, struct bytes name)
 {
     for (size_t i = 0; i < COL_COUNT; i++) {
@@ -70,10 +56,8 @@ err series_columns_parse(const char *text, struct series_columns *out)
         snprintf(column_slot(&c, i), sizeof c.start, "%s", column_names[i]);
     }
     while (in.len > 0) {
-        struct bytes pair;
-        struct bytes role;
-        TRY(take_part(&in, ',', &pair));
-        TRY(take_part(&pair, '=', &role));
+        struct bytes pair = bytes_cut(&in, ',');
+        struct bytes role = bytes_cut(&pair, '=');
         TRY(set_column(&c, role, pair));
     }
     *out = c;
@@ -170,9 +154,7 @@ static void raw_done(struct raw *r)
 static bool take_line(struct bytes *in, size_t *number, struct bytes *out)
 {
     while (in->len > 0) {
-        struct bytes part;
-        err e = take_part(in, '\n', &part);
-        (void)e; /* cannot fail */
+        struct bytes part = bytes_cut(in, '\n');
         ++*number;
         if (part.len > 0 && part.ptr[part.len - 1] == '\r') {
             part.len--;
@@ -198,7 +180,7 @@ static err split(struct bytes text, size_t number, struct line *out)
             FAIL(ERR_LIMIT, "line %zu: more than %d columns", number, FIELDS_MAX);
         }
         size_t before = text.len;
-        TRY(take_part(&text, ',', &l.fields[l.count]));
+        l.fields[l.count] = bytes_cut(&text, ',');
         more = l.fields[l.count].len < before;
         l.count++;
     }

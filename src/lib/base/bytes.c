@@ -29,6 +29,19 @@ bool bytes_have_prefix(struct bytes whole, struct bytes prefix)
     return whole.len >= prefix.len && bytes_equal((struct bytes){ whole.ptr, prefix.len }, prefix);
 }
 
+struct bytes bytes_cut(struct bytes *in, char mark)
+{
+    const uint8_t *at = in->len > 0 ? memchr(in->ptr, mark, in->len) : NULL;
+    struct bytes part = { in->ptr, at == NULL ? in->len : (size_t)(at - in->ptr) };
+    size_t used = at == NULL ? in->len : part.len + 1;
+
+    if (used > 0) {
+        in->ptr += used;
+        in->len -= used;
+    }
+    return part;
+}
+
 err bytes_read(struct bytes *in, size_t len, struct bytes *out)
 {
     if (in->len < len) {

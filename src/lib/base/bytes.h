@@ -26,6 +26,10 @@ bool bytes_equal(struct bytes a, struct bytes b);  /* not for secrets: see lib/c
 int bytes_compare(struct bytes a, struct bytes b); /* as memcmp; a proper prefix sorts first */
 bool bytes_have_prefix(struct bytes whole, struct bytes prefix);
 
+/* What stands before the next `mark`, taken off the front with it; all of `in` when there is none.
+ * For lines and fields of texts; borrows from `in`. */
+struct bytes bytes_cut(struct bytes *in, char mark);
+
 err bytes_read(struct bytes *in, size_t len, struct bytes *out) MUST_USE; /* borrows from `in` */
 err bytes_read_copy(struct bytes *in, void *out, size_t len) MUST_USE;
 err bytes_read_u8(struct bytes *in, uint8_t *out) MUST_USE;

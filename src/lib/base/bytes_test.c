@@ -230,6 +230,25 @@ static void a_decimal_past_its_limit_is_refused(void **state)
     assert_int_equal(v, 65535);
 }
 
+static void a_text_is_cut_at_its_marks(void **state)
+{
+    struct bytes in = BYTES_LIT("ab,,c");
+    struct bytes none = { 0 };
+
+    (void)state;
+    assert_true(bytes_equal(bytes_cut(&in, ','), BYTES_LIT("ab")));
+    assert_int_equal(bytes_cut(&in, ',').len, 0);
+    assert_true(bytes_equal(in, BYTES_LIT("c")));
+    assert_true(bytes_equal(bytes_cut(&in, ','), BYTES_LIT("c")));
+    assert_int_equal(in.len, 0);
+    assert_int_equal(bytes_cut(&in, ',').len, 0);
+    assert_int_equal(bytes_cut(&none, ',').len, 0);
+    assert_null(none.ptr);
+    in = BYTES_LIT("a\n"); /* a mark at the end leaves nothing behind it */
+    assert_int_equal(bytes_cut(&in, '\n').len, 1);
+    assert_int_equal(in.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +267,7 @@ int main(void)
         cmocka_unit_test(what_is_no_hex_is_refused),
         cmocka_unit_test(decimals_have_one_spelling),
         cmocka_unit_test(a_decimal_past_its_limit_is_refused),
+        cmocka_unit_test(a_text_is_cut_at_its_marks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,20 +54,6 @@ static const struct {
     { "scan", API_SCAN }, { "admin", API_ADMIN }, { "metrics", API_METRICS },
 };
 
-/* Takes everything up to `mark` off the front, and the mark; all of it when there is no mark. */
-static struct bytes cut(struct bytes *in, char mark)
-{
-    const uint8_t *at = in->len > 0 ? memchr(in->ptr, mark, in->len) : NULL;
-    struct bytes part = { in->ptr, at == NULL ? in->len : (size_t)(at - in->ptr) };
-    size_t used = at == NULL ? in->len : part.len + 1;
-
-    if (used > 0) {
-        in->ptr += used;
-        in->len -= used;
-    }
-    return part;
-}
-
 static err verb_read(struct bytes name, unsigned *verbs)
 {
     for (size_t i = 0; i < sizeof verb_names / sizeof *verb_names; i++) {
@@ -125,15 +111,15 @@ static err prefix_read(struct bytes text, struct arena *a, struct bytes *out)
 static err scope_read(struct bytes text, struct arena *a, struct scope *out)
 {
     struct scope s = { 0 };
-    struct bytes verbs = cut(&text, ':');
+    struct bytes verbs = bytes_cut(&text, ':');
     size_t left = text.len;
-    struct bytes space = cut(&text, ':');
+    struct bytes space = bytes_cut(&text, ':');
 
     if (left == space.len) {
         FAIL(ERR_PROTO, "a scope is written verbs:space:prefix");
     }
     do {
-        TRY(verb_read(cut(&verbs, ','), &s.verbs));
+        TRY(verb_read(bytes_cut(&verbs, ','), &s.verbs));
     } while (verbs.len > 0);
     s.any_space = bytes_equal(space, BYTES_LIT("*"));
     if (!s.any_space && !space_valid(space)) {
@@ -148,7 +134,7 @@ static err scope_read(struct bytes text, struct arena *a, struct scope *out)
 static err scopes_read(struct bytes text, struct arena *a, struct api_grant *g)
 {
     while (text.len > 0) {
-        struct bytes one = cut(&text, ' ');
+        struct bytes one = bytes_cut(&text, ' ');
         if (one.len == 0) {
             continue;
         }
@@ -177,8 +163,8 @@ static bool id_valid(struct bytes id)
 static err grant_read(struct bytes line, struct arena *a, struct api_grant *out)
 {
     struct api_grant g = { 0 };
-    struct bytes id = cut(&line, ' ');
-    struct bytes hash = cut(&line, ' ');
+    struct bytes id = bytes_cut(&line, ' ');
+    struct bytes hash = bytes_cut(&line, ' ');
     uint64_t expires;
 
     if (!id_valid(id)) {
@@ -186,7 +172,7 @@ static err grant_read(struct bytes line, struct arena *a, struct api_grant *out)
     }
     memcpy(g.id, id.ptr, ID_CHARS);
     TRY(err_context(hex_decode(hash, g.hash.octets, DIGEST_BYTES), "hash of the secret"));
-    TRY(err_context(decimal_parse(cut(&line, ' '), INT64_MAX, &expires), "expiry"));
+    TRY(err_context(decimal_parse(bytes_cut(&line, ' '), INT64_MAX, &expires), "expiry"));
     g.expires_s = (int64_t)expires;
     TRY(scopes_read(line, a, &g));
     *out = g;
@@ -217,7 +203,7 @@ static err keys_sort(struct api_keys *k)
 static err keys_parse(struct bytes text, struct api_keys *k)
 {
     for (unsigned number = 1; text.len > 0; number++) {
-        struct bytes line = cut(&text, '\n');
+        struct bytes line = bytes_cut(&text, '\n');
         if (line.len == 0 || line.ptr[0] == '#') {
             continue;
         }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/utf8.h"
+
 #define NUMBER_TEXT_BYTES 40
 #define DOUBLE_DIGITS_MAX 17 /* always enough to read a binary64 back */
 
@@ -91,26 +93,6 @@ void json_write_array(struct json_writer *w)
 void json_write_array_end(struct json_writer *w)
 {
     close_level(w, false);
-}
-
-/* Octets of the UTF-8 character at the front, 0 if it is none (RFC 3629: no surrogates, no long
- * forms, nothing above U+10FFFF). */
-static size_t utf8_size(struct bytes t)
-{
-    uint8_t c = t.ptr[0];
-    size_t size = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
-
-    if (size == 0 || size > t.len) {
-        return 0;
-    }
-    for (size_t i = 1; i < size; i++) {
-        if ((t.ptr[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = size > 2 && ((c == 0xE0 && t.ptr[1] < 0xA0) || (c == 0xED && t.ptr[1] > 0x9F) ||
-                            (c == 0xF0 && t.ptr[1] < 0x90) || (c == 0xF4 && t.ptr[1] > 0x8F));
-    return bad ? 0 : size;
 }
 
 static void put_escape(struct json_writer *w, uint8_t c)

@@ -50,18 +50,6 @@ err job_run(struct readings *source, const struct job *j, struct ranking *out)
     return ranker_finish(ranker, out);
 }
 
-static struct bytes take_line(struct bytes *text)
-{
-    const uint8_t *end = text->len > 0 ? memchr(text->ptr, '\n', text->len) : NULL;
-    size_t len = end != NULL ? (size_t)(end - text->ptr) : text->len;
-    struct bytes line = { text->ptr, len };
-    size_t taken = end != NULL ? len + 1 : len;
-
-    text->ptr += taken;
-    text->len -= taken;
-    return line;
-}
-
 err labels_parse(struct bytes text, uint64_t **out, size_t *out_count)
 {
     AUTO(mem_givep) uint64_t *ids = mem_take(LABELS_MAX * sizeof *ids);
@@ -71,7 +59,7 @@ err labels_parse(struct bytes text, uint64_t **out, size_t *out_count)
         FAIL(ERR_LIMIT, "no memory for labels");
     }
     for (size_t number = 1; text.len > 0; number++) {
-        struct bytes line = take_line(&text);
+        struct bytes line = bytes_cut(&text, '\n');
         if (line.len == 0 || line.ptr[0] == '#') {
             continue;
         }

@@ -4,42 +4,7 @@
 #include <stdio.h>
 
 #include "lib/base/base64.h"
-
-/* The octets of one character, or 0. Surrogates and longer spellings are refused by the lowest
- * code point that each length may spell. */
-static size_t char_len(const uint8_t *at, size_t left)
-{
-    static const uint32_t lowest[] = { 0, 1, 0x80, 0x800, 0x10000 };
-    uint8_t c = at[0];
-    size_t len = c < 0x80 ? 1 : c >> 5 == 6 ? 2 : c >> 4 == 14 ? 3 : c >> 3 == 30 ? 4 : 0;
-
-    if (len == 0 || len > left) {
-        return 0;
-    }
-    uint32_t point = len == 1 ? c : c & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if (at[i] >> 6 != 2) {
-            return 0;
-        }
-        point = point << 6 | (at[i] & 63u);
-    }
-    bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    return point < lowest[len] || point > 0x10ffff || surrogate ? 0 : len;
-}
-
-bool utf8_valid(struct bytes text)
-{
-    size_t at = 0;
-
-    while (at < text.len) {
-        size_t len = char_len(text.ptr + at, text.len - at);
-        if (len == 0) {
-            return false;
-        }
-        at += len;
-    }
-    return true;
-}
+#include "lib/base/utf8.h"
 
 err json_octets(struct json_writer *w, const char *name, struct bytes octets)
 {

@@ -6,9 +6,6 @@
 #include "lib/wire/json_write.h"
 #include "lib/wire/kvs_api.h"
 
-/* A whole and shortest UTF-8 text (RFC 3629) without NUL. */
-bool utf8_valid(struct bytes text);
-
 /* A member "<name>" or "<name>64" of the object that is open. ERR_LIMIT as of the writer's
  * buffer. */
 err json_octets(struct json_writer *w, const char *name, struct bytes octets) MUST_USE;

@@ -210,24 +210,6 @@ static void keys_come_in_json_too(void **state)
     call_done(r);
 }
 
-static void utf8_is_told_from_other_octets(void **state)
-{
-    static const char *const good[] = { "", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
-                                        "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf" };
-    static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xc3",
-                                       "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                                       "\xf8\x88\x80\x80\x80", "\xff", "a\xe2\x82" };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        assert_true(utf8_valid(bytes_of_string(good[i])));
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_false(utf8_valid(bytes_of_string(bad[i])));
-    }
-    assert_false(utf8_valid(BYTES_LIT("a\0b")));
-}
-
 #define HERE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -241,7 +223,6 @@ int main(void)
         HERE(a_page_ends_at_its_bound_of_octets_but_has_one_key),
         HERE(expired_keys_are_not_on_a_page),
         HERE(keys_come_in_json_too),
-        cmocka_unit_test(utf8_is_told_from_other_octets),
     };
     return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "lib/base/utf8.h"
 #include "lib/wire/json_write.h"
 #include "store/sql/decimal.h"
 #include "store/sql/time_text.h"

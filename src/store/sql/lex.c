@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/utf8.h"
+
 enum { C_BLANK = '_', C_LETTER = 'a', C_DIGIT = '0', C_SIGN = '+' };
 
 /* What each octet is, 32 a line. Letters are also what may go on in a name, with digits and `$`;
@@ -31,48 +33,6 @@ static bool is_digit(uint8_t c)
 static bool in_name(uint8_t c)
 {
     return classes[c] == C_LETTER || is_digit(c) || c == '$';
-}
-
-/* Octets of the well-formed character at the front, 0 for none. */
-static size_t utf8_size(struct bytes t)
-{
-    uint8_t c = t.ptr[0];
-    size_t size = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-
-    if (size == 0 || size > t.len) {
-        return 0;
-    }
-    for (size_t i = 1; i < size; i++) {
-        if ((t.ptr[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = size > 2 && ((c == 0xe0 && t.ptr[1] < 0xa0) || (c == 0xed && t.ptr[1] > 0x9f) ||
-                            (c == 0xf0 && t.ptr[1] < 0x90) || (c == 0xf4 && t.ptr[1] > 0x8f));
-    return bad ? 0 : size;
-}
-
-bool utf8_valid(struct bytes text)
-{
-    while (text.len > 0) {
-        /* Eight plain characters at a time: no high bit, and no octet that is zero. */
-        if (text.len >= 8) {
-            uint64_t eight = load_u64_le(text.ptr);
-            uint64_t zeros = (eight - UINT64_C(0x0101010101010101)) & ~eight;
-            if (((eight | zeros) & UINT64_C(0x8080808080808080)) == 0) {
-                text.ptr += 8;
-                text.len -= 8;
-                continue;
-            }
-        }
-        size_t size = text.ptr[0] == 0 ? 0 : utf8_size(text);
-        if (size == 0) {
-            return false;
-        }
-        text.ptr += size;
-        text.len -= size;
-    }
-    return true;
 }
 
 err lex_begin(struct lexer *l, struct bytes text, struct sql_error *error)

@@ -46,9 +46,6 @@ err lex_next(struct lexer *l, struct token *out) MUST_USE;
 /* That a token is this keyword (upper case), in any letter case. */
 bool token_is(const struct token *t, const char *keyword);
 
-/* Well-formed UTF-8 without NUL (RFC 3629). */
-bool utf8_valid(struct bytes text);
-
 /* A number that is the same for statements that differ in literals, blanks and the count of rows
  * only: what logs may say of a statement. */
 uint64_t sql_fingerprint(struct bytes text);
