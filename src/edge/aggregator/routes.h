@@ -7,11 +7,11 @@
  * table, room is made by the link with the most routes. */
 #pragma once
 
-#include "lib/base/err.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lib/base/err.h"
 
 #define ROUTES_OF_METER_MAX 4
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/net/http_head.h"
 
-#include <http_parser.h>
 #include <string.h>
+
+#include <http_parser.h>
 
 static const char *const methods[] = { "GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS" };
 

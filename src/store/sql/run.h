@@ -2,11 +2,11 @@
 /* A statement under way: what its kinds share. Inside the engine only. */
 #pragma once
 
+#include "lib/wire/row.h"
 #include "store/sql/aggregate.h"
 #include "store/sql/catalog.h"
 #include "store/sql/decode.h"
 #include "store/sql/next.h"
-#include "lib/wire/row.h"
 #include "store/sql/scan.h"
 
 #define RUN_ATTEMPTS_MAX 16 /* sendings of one statement that met concurrent changes */
