@@ -277,7 +277,7 @@ void snapshot_delete_handle(void *arg, struct http_exchange *x)
 {
     struct ask *a = ask_begin(arg, x, VERB_SCAN);
     struct bytes text;
-    uint64_t handle;
+    uint64_t handle = 0;
 
     if (a == NULL) {
         return;
