@@ -130,6 +130,20 @@ static err kv_create(struct http_client *c, const struct kv_args *a)
     return call(c, "PUT", &target, BYTES_LIT("{}"), &answer);
 }
 
+/* One key a line: control characters would write on the terminal, or end the line. */
+static void print_key(const char *key)
+{
+    for (; *key != '\0'; key++) {
+        unsigned char c = (unsigned char)*key;
+        if (c < ' ' || c == 0x7f || c == '\\') {
+            printf("\\x%02x", c);
+        } else {
+            putchar(c);
+        }
+    }
+    putchar('\n');
+}
+
 static void print_keys(const json_t *page)
 {
     const json_t *keys = json_object_get(page, "keys");
@@ -139,7 +153,7 @@ static void print_keys(const json_t *page)
         const char *key = json_string_value(json_object_get(entry, "key"));
         const char *key64 = json_string_value(json_object_get(entry, "key64"));
         if (key != NULL) {
-            printf("%s\n", key);
+            print_key(key);
         } else if (key64 != NULL) {
             printf("base64:%s\n", key64);
         }
