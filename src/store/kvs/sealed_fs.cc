@@ -17,7 +17,6 @@
 #include <vector>
 
 extern "C" {
-#include "lib/base/clock.h"
 #include "store/kvs/sealed_fs.h"
 }
 #undef OK /* ours of err.h; Status has one, too */
@@ -47,7 +46,6 @@ namespace {
 
 const err none = { ERR_NONE };
 const useconds_t room_poll_us = 50000;
-const uint64_t room_recent_us = 200000; /* an attempt in between takes its time, too */
 
 bool EndsIn(const std::string &name, const char *end)
 {
@@ -172,29 +170,24 @@ private:
     struct volume_reader *reader_;
 };
 
-bool RoomAwaited(void *arg)
-{
-    auto room = static_cast<struct sealed_fs_room *>(arg);
-
-    __atomic_store_n(&room->waited_us, time_monotonic_us() + room_poll_us, __ATOMIC_RELEASE);
-    usleep(room_poll_us);
-    return __atomic_load_n(&room->patient, __ATOMIC_ACQUIRE);
-}
-
 class SealedWritableFile : public FSWritableFile {
 public:
     SealedWritableFile(struct volume_file *file, bool table, struct sealed_fs_room *room)
         : file_(file), table_(table), room_(room)
     {
     }
-    ~SealedWritableFile() override { volume_file_free(file_); }
+    ~SealedWritableFile() override
+    {
+        Wait(false);
+        volume_file_free(file_);
+    }
     /* Compactions write with low priority, flushes never do; which of them it is that writes while
      * writing is slowed down anyway, the priority does not tell. */
     void SetIOPriority(Env::IOPriority priority) override
     {
         FSWritableFile::SetIOPriority(priority);
         if (table_ && priority != Env::IO_LOW) {
-            volume_file_wait(file_, RoomAwaited, room_);
+            volume_file_wait(file_, RoomAwaited, this);
         }
     }
     using FSWritableFile::Append;
@@ -205,13 +198,21 @@ public:
             s.SetRetryable(true);
             return s;
         }
-        return Guarded([&] { return FromErr(volume_append(file_, BytesOf(data)), table_); });
+        return Guarded([&] {
+            IOStatus s = FromErr(volume_append(file_, BytesOf(data)), table_);
+            Wait(false);
+            return s;
+        });
     }
     IOStatus Close(const IOOptions &, IODebugContext *) override { return IOStatus::OK(); }
     IOStatus Flush(const IOOptions &, IODebugContext *) override { return IOStatus::OK(); }
     IOStatus Sync(const IOOptions &, IODebugContext *) override
     {
-        return Guarded([&] { return FromErr(volume_sync(file_), table_); });
+        return Guarded([&] {
+            IOStatus s = FromErr(volume_sync(file_), table_);
+            Wait(false);
+            return s;
+        });
     }
     uint64_t GetFileSize(const IOOptions &, IODebugContext *) override
     {
@@ -219,9 +220,26 @@ public:
     }
 
 private:
+    static bool RoomAwaited(void *arg)
+    {
+        auto file = static_cast<SealedWritableFile *>(arg);
+
+        file->Wait(true);
+        usleep(room_poll_us);
+        return __atomic_load_n(&file->room_->patient, __ATOMIC_ACQUIRE);
+    }
+    void Wait(bool waits)
+    {
+        if (waits != waits_) {
+            waits_ = waits;
+            __atomic_add_fetch(&room_->waiting, waits ? 1 : -1, __ATOMIC_ACQ_REL);
+        }
+    }
+
     struct volume_file *file_;
     const bool table_;
     struct sealed_fs_room *room_;
+    bool waits_ = false;
 };
 
 class SealedDirectory : public FSDirectory {
@@ -481,9 +499,7 @@ void sealed_fs_patient(struct sealed_fs_room *room, bool patient)
 
 bool sealed_fs_waits(const struct sealed_fs_room *room)
 {
-    uint64_t waited_us = __atomic_load_n(&room->waited_us, __ATOMIC_ACQUIRE);
-
-    return waited_us > 0 && time_monotonic_us() < waited_us + room_recent_us;
+    return __atomic_load_n(&room->waiting, __ATOMIC_ACQUIRE) > 0;
 }
 
 err sealed_fs_env(struct volume *v, struct sealed_fs_room *room, sealed_fs_warn_fn warn, void *arg,

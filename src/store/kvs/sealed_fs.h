@@ -21,8 +21,8 @@ err sealed_fs_guard(void) MUST_USE;
  * itself from a failed one. A compaction fails: it is tried again anyway, and gives back what it has
  * written. Zeroed at first; any thread. */
 struct sealed_fs_room {
-    bool patient;       /* from the end of opening to the beginning of closing */
-    uint64_t waited_us; /* when some file had to wait last */
+    bool patient;     /* from the end of opening to the beginning of closing */
+    unsigned waiting; /* files that wait */
 };
 void sealed_fs_patient(struct sealed_fs_room *room, bool patient);
 bool sealed_fs_waits(const struct sealed_fs_room *room);
