@@ -110,6 +110,11 @@ static err get_record(struct engine *e, const struct space *s, struct bytes key,
                       const rocksdb_readoptions_t *how, struct found *f)
 {
     TRY(engine_get_raw(e, s->family, key, how, &f->pin));
+    /* From a table that is not open, RocksDB answers a read from memory alone with an empty value,
+     * whether the key is there or not. No record is empty. */
+    if (how == e->read_cached && engine_pinned(f->pin).len == 0) {
+        FAIL(ERR_AGAIN, "its table is not open");
+    }
     TRY(record_read(engine_pinned(f->pin), &f->record));
     if (f->record.expiry_s > 0 && record_expired(&f->record, engine_utc_s(e))) {
         FAIL(ERR_MISSING, "the key has expired");
