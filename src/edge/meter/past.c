@@ -93,7 +93,7 @@ static err parse_line(struct bytes line, struct past_entry *out)
 static err parse_all(struct bytes text, const char *path, struct past_table *t)
 {
     for (size_t number = 1; text.len > 0; number++) {
-        struct past_entry entry;
+        struct past_entry entry = { 0 };
         TRY(err_context(parse_line(bytes_cut(&text, '\n'), &entry), "%s, line %zu", path, number));
         TRY(err_context(past_set(t, &entry), "%s, line %zu", path, number));
     }

@@ -137,6 +137,7 @@ void stream_shaking(struct stream *s, bool on)
     if (s->shaking == on) {
         return;
     }
+    assert(s->listener != NULL); /* only accepted streams are counted */
     s->shaking = on;
     if (on) {
         DL_APPEND2(s->listener->shaking, s, shaking_prev, shaking_next);
